@@ -1,0 +1,44 @@
+# OpenVINO (with its oneTBB) and Arrow C++ from installed CMake packages or, where there are none,
+# from the Python wheels that requirements/runtime.txt pins: they carry headers and libraries.
+# Used by the build and, installed beside PomonaConfig.cmake, by projects that use the library.
+
+set(POMONA_OPENVINO_VERSION 2026.4)
+set(POMONA_ARROW_VERSION 26)
+set(POMONA_WHEELS "" CACHE PATH "site-packages folder that holds openvino/ and pyarrow/")
+if(NOT POMONA_WHEELS)
+  file(GLOB _pomona_site ${POMONA_WHEELS_HINT} "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages")
+  if(_pomona_site)
+    list(GET _pomona_site 0 POMONA_WHEELS)
+  endif()
+endif()
+
+# Both libraries bring a libtbb.so.12 or work with one; only OpenVINO's own is linked, so that one
+# oneTBB is loaded whatever else the machine has.
+find_package(OpenVINO ${POMONA_OPENVINO_VERSION} QUIET CONFIG
+             HINTS ${POMONA_WHEELS}/openvino/cmake COMPONENTS Runtime)
+if(NOT OpenVINO_FOUND)
+  message(FATAL_ERROR "OpenVINO ${POMONA_OPENVINO_VERSION} not found: run scripts/setup, or set "
+                      "POMONA_WHEELS to the site-packages folder of its wheel")
+endif()
+find_package(TBB REQUIRED CONFIG HINTS ${OpenVINO_DIR})
+
+find_package(Arrow ${POMONA_ARROW_VERSION} QUIET CONFIG)
+find_package(Parquet ${POMONA_ARROW_VERSION} QUIET CONFIG)
+if(NOT TARGET Parquet::parquet_shared)
+  set(_dir ${POMONA_WHEELS}/pyarrow)
+  file(GLOB _arrow ${_dir}/libarrow.so.${POMONA_ARROW_VERSION}*)
+  file(GLOB _parquet ${_dir}/libparquet.so.${POMONA_ARROW_VERSION}*)
+  if(NOT _arrow OR NOT _parquet)
+    message(FATAL_ERROR "Arrow C++ ${POMONA_ARROW_VERSION} not found: run scripts/setup, or set "
+                        "POMONA_WHEELS to the site-packages folder of the pyarrow wheel")
+  endif()
+  foreach(_lib arrow parquet)
+    string(SUBSTRING ${_lib} 0 1 _first)
+    string(TOUPPER ${_first} _first)
+    string(REGEX REPLACE "^." ${_first} _space ${_lib})
+    add_library(${_space}::${_lib}_shared SHARED IMPORTED)
+    set_target_properties(${_space}::${_lib}_shared PROPERTIES
+      IMPORTED_LOCATION ${_${_lib}} INTERFACE_INCLUDE_DIRECTORIES ${_dir}/include)
+  endforeach()
+  set_property(TARGET Parquet::parquet_shared PROPERTY INTERFACE_LINK_LIBRARIES Arrow::arrow_shared)
+endif()

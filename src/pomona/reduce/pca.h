@@ -1,0 +1,64 @@
+// Standardised principal components.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pomona/base/status.h"
+#include "pomona/reduce/moments.h"
+
+namespace pomona::reduce {
+
+// How many components to keep: a count, or the smallest count whose explained variance reaches a
+// fraction.
+struct Components {
+  int count = 6;        // used when fraction is 0
+  double fraction = 0;  // (0, 1]
+
+  bool operator==(const Components&) const = default;
+};
+
+// "6" (1 or more) or "0.95", "1.0" (over 0, at most 1, with a decimal point). UsageError otherwise.
+Result<Components> ParseComponents(std::string_view text);
+
+// x -> (x - mean) / scale, column by column. `scale` is the sample standard deviation (divisor
+// n - 1, as Spark ML's StandardScaler; scikit-learn divides by n), and 1 for a constant column,
+// told by scikit-learn's criterion var <= n eps var + (n eps mean)^2.
+struct Scaler {
+  std::vector<double> mean;
+  std::vector<double> scale;
+  std::vector<int> constant;  // indices of constant columns, ascending
+};
+
+struct Pca {
+  int64_t n = 0;  // images it was fitted on
+  int dimension = 0;
+  Scaler scaler;
+  int k = 0;                       // components kept: min(asked, rank)
+  int rank = 0;                    // numerical rank of the standardised data
+  std::vector<double> components;  // k x dimension, row-major, orthonormal rows, by falling
+                                   // variance; the entry of largest magnitude of each row (the
+                                   // first of equals) is positive
+  std::vector<double> variance;    // all `dimension` eigenvalues of the correlation matrix
+                                   // (divisor n - 1), falling, those beyond the rank exactly 0
+  double total_variance = 0;       // sum of `variance`
+
+  // variance[i] / total_variance; all zeros if the data do not vary at all.
+  std::vector<double> ExplainedRatio() const;
+
+  // rows x dimension floats -> rows x k: ((x - mean) / scale) . components^T. Unlike Spark ML's
+  // PCA.transform the mean is always subtracted.
+  std::vector<double> Project(const float* features, int64_t rows) const;
+};
+
+// Exact. UsageError if `components.count` exceeds the dimension; fewer than 2 rows is an error.
+// Asking for more than the rank gives k = rank (compare k to what was asked).
+Result<Pca> FitPca(const Moments& moments, const Components& components);
+
+std::string ToText(const Pca& pca);
+Result<Pca> ParsePca(const std::string& json_text);
+
+}  // namespace pomona::reduce
