@@ -32,13 +32,10 @@ if(NOT TARGET Parquet::parquet_shared)
     message(FATAL_ERROR "Arrow C++ ${POMONA_ARROW_VERSION} not found: run scripts/setup, or set "
                         "POMONA_WHEELS to the site-packages folder of the pyarrow wheel")
   endif()
-  foreach(_lib arrow parquet)
-    string(SUBSTRING ${_lib} 0 1 _first)
-    string(TOUPPER ${_first} _first)
-    string(REGEX REPLACE "^." ${_first} _space ${_lib})
-    add_library(${_space}::${_lib}_shared SHARED IMPORTED)
-    set_target_properties(${_space}::${_lib}_shared PROPERTIES
-      IMPORTED_LOCATION ${_${_lib}} INTERFACE_INCLUDE_DIRECTORIES ${_dir}/include)
-  endforeach()
-  set_property(TARGET Parquet::parquet_shared PROPERTY INTERFACE_LINK_LIBRARIES Arrow::arrow_shared)
+  add_library(Arrow::arrow_shared SHARED IMPORTED)
+  set_target_properties(Arrow::arrow_shared PROPERTIES
+    IMPORTED_LOCATION ${_arrow} INTERFACE_INCLUDE_DIRECTORIES ${_dir}/include)
+  add_library(Parquet::parquet_shared SHARED IMPORTED)
+  set_target_properties(Parquet::parquet_shared PROPERTIES
+    IMPORTED_LOCATION ${_parquet} INTERFACE_LINK_LIBRARIES Arrow::arrow_shared)
 endif()
