@@ -48,7 +48,7 @@ struct Rejection {
 template <typename T>
 class Outcome {
  public:
-  Outcome(T value) : state_(std::in_place_index<0>, std::move(value)) {}               // NOLINT
+  Outcome(T value) : state_(std::in_place_index<0>, std::move(value)) {}                  // NOLINT
   Outcome(Rejection rejection) : state_(std::in_place_index<1>, std::move(rejection)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pomona/base/status.h"
@@ -19,6 +20,9 @@ class Dataset {
   // The dataset committed in `store` (a results folder). NothingToRead if there is none, with what
   // to run. The store must outlive it.
   static Result<Dataset> Open(const io::Store& store);
+  // The dataset that `manifest` describes, committed or about to be.
+  Dataset(const io::Store& store, Manifest manifest)
+      : store_(&store), manifest_(std::move(manifest)) {}
 
   const Manifest& manifest() const { return manifest_; }
   int64_t rows() const { return manifest_.rows(); }
@@ -31,9 +35,6 @@ class Dataset {
   Result<Part> ReadRows(size_t i) const;
 
  private:
-  Dataset(const io::Store& store, Manifest manifest)
-      : store_(&store), manifest_(std::move(manifest)) {}
-
   Result<DecodedPart> Load(size_t i, bool with_features) const;
 
   const io::Store* store_;

@@ -23,17 +23,17 @@ struct PartEntry {
 };
 
 struct Manifest {
-  std::string tool;        // "pomona 0.1.0"
-  std::string source;      // URI
-  std::string label;       // how labels were made: "folder", "none", or the manifest's column
-  nlohmann::json recipe;   // image::ToJson
-  nlohmann::json model;    // {"id", "identity": Card::Identity(), "weights_sha256", "precision"}
+  std::string tool;       // "pomona 0.1.0"
+  std::string source;     // URI
+  std::string label;      // how labels were made: "folder", "none", or the manifest's column
+  nlohmann::json recipe;  // image::ToJson
+  nlohmann::json model;   // {"id", "identity": Card::Identity(), "weights_sha256", "precision"}
   std::vector<PartEntry> parts;  // in the order in which everything reads them
   int64_t ignored = 0;           // files of the source passed over by name
 
-  int dimension() const;    // of a feature
-  int64_t rows() const;     // images with a feature
-  int64_t rejected() const; // images without
+  int dimension() const;            // of a feature
+  int64_t rows() const;             // images with a feature
+  int64_t rejected() const;         // images without
   std::string recipe_hash() const;  // XXH3-128 of the canonical JSON
   std::string model_hash() const;
 };

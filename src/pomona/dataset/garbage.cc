@@ -1,0 +1,36 @@
+#include "pomona/dataset/garbage.h"
+
+#include <set>
+
+#include "pomona/dataset/dataset.h"
+
+namespace pomona::dataset {
+namespace {
+
+bool IsPart(const std::string& name) {
+  const std::string prefix = std::string(kFeaturesFolder) + "/part-";
+  return name.starts_with(prefix) && name.ends_with(".parquet") &&
+         name.find('/', prefix.size()) == std::string::npos;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> FindGarbage(const io::Store& store) {
+  std::set<std::string> committed;
+  ARROW_ASSIGN_OR_RAISE(const bool has_manifest, store.Exists(kManifestName));
+  if (has_manifest) {
+    ARROW_ASSIGN_OR_RAISE(const Dataset dataset, Dataset::Open(store));
+    for (const PartEntry& part : dataset.manifest().parts) {
+      committed.insert(std::string(kFeaturesFolder) + "/" + PartName(part.key));
+    }
+  }
+  std::vector<std::string> garbage;
+  ARROW_ASSIGN_OR_RAISE(const auto files, store.List(""));
+  for (const io::FileInfo& file : files) {
+    const bool uncommitted = IsPart(file.name) && !committed.contains(file.name);
+    if (file.temporary || uncommitted) garbage.push_back(file.name);
+  }
+  return garbage;
+}
+
+}  // namespace pomona::dataset

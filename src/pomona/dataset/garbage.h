@@ -1,0 +1,17 @@
+// What interrupted runs left behind.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pomona/base/status.h"
+#include "pomona/io/store.h"
+
+namespace pomona::dataset {
+
+// Files of a results folder that nothing committed needs: temporary files of unfinished writes, and
+// parts that the manifest does not name (all parts if there is no manifest). Names relative to the
+// store, sorted. Nothing else is ever listed, whatever lies in the folder.
+Result<std::vector<std::string>> FindGarbage(const io::Store& store);
+
+}  // namespace pomona::dataset
