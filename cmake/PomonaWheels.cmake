@@ -5,8 +5,9 @@
 set(POMONA_OPENVINO_VERSION 2026.4)
 set(POMONA_ARROW_VERSION 26)
 set(POMONA_WHEELS "" CACHE PATH "site-packages folder that holds openvino/ and pyarrow/")
-if(NOT POMONA_WHEELS)
-  file(GLOB _pomona_site ${POMONA_WHEELS_HINT} "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages")
+if(NOT IS_DIRECTORY "${POMONA_WHEELS}/openvino")
+  file(GLOB _pomona_site ${POMONA_WHEELS_HINT}
+       ${CMAKE_CURRENT_LIST_DIR}/../.venv/lib/python3*/site-packages)
   if(_pomona_site)
     list(GET _pomona_site 0 POMONA_WHEELS)
   endif()
