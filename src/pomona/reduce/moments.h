@@ -11,28 +11,52 @@ namespace pomona::reduce {
 // mean costs no digits (E[xy] - E[x]E[y] would lose them all).
 // Ref: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
 // Variances", Stanford STAN-CS-79-773.
+//
+// M2 is held as R^T R + D. R collects centred rows and, for each merge of two blocks of n and m
+// rows, the row sqrt(n m / (n + m)) (mean2 - mean1). When R has more than dimension / 2 rows it is
+// multiplied into the dense matrix D. So few images with many numbers each stay a thin matrix,
+// whose singular vectors are cheap, and many images never take more memory than D and R.
 class Moments {
  public:
-  explicit Moments(int dimension);
+  explicit Moments(int dimension);  // at least 1
 
-  // Adds rows x dimension floats, row-major, as one block. The result depends on the blocks and
-  // their order, not on threads.
+  // Adds rows x dimension floats, row-major, in blocks of 256 rows. The result depends on the
+  // blocks and their order, not on threads. A value that is not finite makes the mean of its
+  // column NaN.
   void Add(const float* features, int64_t rows);
-  // As if the blocks of `other` had been added after these.
-  void Merge(const Moments& other);
+
+  // The moments of both sets of rows together. `other` has the same dimension.
+  void Merge(Moments other);
+
+  // Multiplies R into D now, so that merging these moments into others costs an addition only.
+  void Fold();
 
   int dimension() const { return dimension_; }
   int64_t n() const { return n_; }
-  const std::vector<double>& mean() const { return mean_; }
+  std::vector<double> mean() const;  // zeros if n is 0
 
   // Upper triangle (row-major) of M2, dimension x dimension; the rest is 0.
-  const std::vector<double>& m2() const { return m2_; }
+  std::vector<double> m2() const;
+  std::vector<double> m2_diagonal() const;
+
+  bool is_thin() const { return dense_.empty(); }            // D is 0: M2 = R^T R
+  const std::vector<double>& rows() const { return rows_; }  // R, row-major
 
  private:
+  void AddBlock(const float* features, int64_t rows);
+  // Appends the row that Chan's formula adds to R for `m` more rows whose mean is `delta` further
+  // on, and moves the mean.
+  void Shift(const std::vector<double>& delta, int64_t m);
+  void FoldIfFull();
+
   int dimension_;
   int64_t n_ = 0;
-  std::vector<double> mean_;
-  std::vector<double> m2_;
+  // The mean is origin + offset, the origin being the first row: differences of floats are exact
+  // in fp64, so the centred rows are as exact at a mean of 1e6 as at 0.
+  std::vector<double> origin_;
+  std::vector<double> offset_;
+  std::vector<double> rows_;   // R
+  std::vector<double> dense_;  // upper triangle of D; empty while it is 0
 };
 
 }  // namespace pomona::reduce

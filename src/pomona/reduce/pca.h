@@ -31,20 +31,26 @@ struct Scaler {
   std::vector<double> mean;
   std::vector<double> scale;
   std::vector<int> constant;  // indices of constant columns, ascending
+
+  bool operator==(const Scaler&) const = default;
 };
 
 struct Pca {
-  int64_t n = 0;  // images it was fitted on
+  std::string dataset;  // what it was fitted on: DatasetIdentity (reduce.h), or empty
+  int64_t n = 0;        // images it was fitted on
   int dimension = 0;
   Scaler scaler;
   int k = 0;                       // components kept: min(asked, rank)
-  int rank = 0;                    // numerical rank of the standardised data
+  int rank = 0;                    // of the standardised data: the eigenvalues that exceed
+                                   // max(n, dimension) eps times the largest
   std::vector<double> components;  // k x dimension, row-major, orthonormal rows, by falling
                                    // variance; the entry of largest magnitude of each row (the
-                                   // first of equals) is positive
+                                   // first of equals) is positive; 0 at constant columns
   std::vector<double> variance;    // all `dimension` eigenvalues of the correlation matrix
                                    // (divisor n - 1), falling, those beyond the rank exactly 0
   double total_variance = 0;       // sum of `variance`
+
+  bool operator==(const Pca&) const = default;
 
   // variance[i] / total_variance; all zeros if the data do not vary at all.
   std::vector<double> ExplainedRatio() const;
@@ -54,11 +60,13 @@ struct Pca {
   std::vector<double> Project(const float* features, int64_t rows) const;
 };
 
-// Exact. UsageError if `components.count` exceeds the dimension; fewer than 2 rows is an error.
-// Asking for more than the rank gives k = rank (compare k to what was asked).
+// Exact: the singular vectors of all centred rows while they are few (Moments::is_thin), else the
+// eigenvectors of the correlation matrix; the two agree to rounding. UsageError if `components` is
+// not a valid choice or its count exceeds the dimension; fewer than 2 rows, or moments that are not
+// finite, are an error. Asking for more than the rank gives k = rank (compare k to what was asked).
 Result<Pca> FitPca(const Moments& moments, const Components& components);
 
-std::string ToText(const Pca& pca);
-Result<Pca> ParsePca(const std::string& json_text);
+// UsageError unless FitPca could take `components` for features of `dimension` numbers.
+Status CheckComponents(const Components& components, int dimension);
 
 }  // namespace pomona::reduce

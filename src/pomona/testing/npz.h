@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <zip.h>
@@ -21,6 +22,22 @@ struct NpyArray {
     return reinterpret_cast<const T*>(bytes.data());
   }
 };
+
+// Turns a matrix stored column by column (Fortran order) into C order.
+inline void TransposeToRows(NpyArray* array) {
+  if (array->shape.size() != 2) throw std::runtime_error("Fortran order, and not a matrix");
+  const auto rows = static_cast<size_t>(array->shape[0]);
+  const auto columns = static_cast<size_t>(array->shape[1]);
+  const size_t item = std::stoul(array->dtype.substr(2));
+  std::vector<char> by_rows(array->bytes.size());
+  for (size_t i = 0; i < rows; ++i) {
+    for (size_t j = 0; j < columns; ++j) {
+      const char* from = array->bytes.data() + (j * rows + i) * item;
+      std::memcpy(by_rows.data() + (i * columns + j) * item, from, item);
+    }
+  }
+  array->bytes = std::move(by_rows);
+}
 
 // The array `name` of the .npz file at `path`. Throws std::runtime_error when it is not there.
 inline NpyArray LoadNpz(const std::string& path, const std::string& name) {
@@ -45,9 +62,7 @@ inline NpyArray LoadNpz(const std::string& path, const std::string& name) {
   std::memcpy(&header_size, raw.data() + 8, version1 ? 2 : 4);
   const size_t start = version1 ? 10 : 12;
   const std::string header(raw.data() + start, header_size);
-  if (header.find("'fortran_order': False") == std::string::npos) {
-    throw std::runtime_error(member + " is in Fortran order");
-  }
+  const bool by_columns = header.find("'fortran_order': False") == std::string::npos;
   NpyArray array;
   const size_t descr = header.find("'descr': '") + 10;
   array.dtype = header.substr(descr, header.find('\'', descr) - descr);
@@ -62,6 +77,7 @@ inline NpyArray LoadNpz(const std::string& path, const std::string& name) {
     }
   }
   array.bytes.assign(raw.begin() + static_cast<std::ptrdiff_t>(start + header_size), raw.end());
+  if (by_columns) TransposeToRows(&array);
   return array;
 }
 

@@ -1,0 +1,126 @@
+#include "pomona/reduce/moments.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include <cblas.h>
+
+#include "pomona/reduce/blas.h"
+
+namespace pomona::reduce {
+namespace {
+
+// Small enough for a block of 2,048 columns to stay in the L2 cache between its two passes.
+constexpr int64_t kBlockRows = 256;
+
+// dense += rows^T rows, upper triangle.
+void AddProduct(const std::vector<double>& rows, int dimension, std::vector<double>* dense) {
+  dense->resize(static_cast<size_t>(dimension) * dimension);
+  const auto count = static_cast<int>(rows.size() / dimension);
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, dimension, count, 1.0, rows.data(), dimension,
+              1.0, dense->data(), dimension);
+}
+
+}  // namespace
+
+Moments::Moments(int dimension) : dimension_(dimension), origin_(dimension), offset_(dimension) {
+  UseOneBlasThread();
+}
+
+void Moments::Add(const float* features, int64_t rows) {
+  for (int64_t first = 0; first < rows; first += kBlockRows) {
+    AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
+  }
+}
+
+void Moments::AddBlock(const float* features, int64_t rows) {
+  if (n_ == 0) std::copy_n(features, dimension_, origin_.begin());
+  std::vector<double> delta(dimension_);  // first the block's mean, relative to the origin
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = features + i * dimension_;
+    for (int j = 0; j < dimension_; ++j) delta[j] += row[j] - origin_[j];
+  }
+  for (double& d : delta) d /= static_cast<double>(rows);
+
+  if (rows > 1) {  // a single row less its mean is 0
+    const size_t start = rows_.size();
+    rows_.resize(start + static_cast<size_t>(rows) * dimension_);
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* row = features + i * dimension_;
+      double* out = rows_.data() + start + static_cast<size_t>(i) * dimension_;
+      for (int j = 0; j < dimension_; ++j) out[j] = (row[j] - origin_[j]) - delta[j];
+    }
+  }
+  for (int j = 0; j < dimension_; ++j) delta[j] -= offset_[j];
+  Shift(delta, rows);
+  FoldIfFull();
+}
+
+void Moments::Merge(Moments other) {
+  if (other.n_ == 0) return;
+  if (n_ == 0) {
+    *this = std::move(other);
+    return;
+  }
+  std::vector<double> delta(dimension_);
+  for (int j = 0; j < dimension_; ++j) {
+    delta[j] = (other.origin_[j] - origin_[j]) + (other.offset_[j] - offset_[j]);
+  }
+  Shift(delta, other.n_);
+  rows_.insert(rows_.end(), other.rows_.begin(), other.rows_.end());
+  if (dense_.empty()) {
+    dense_ = std::move(other.dense_);
+  } else if (!other.dense_.empty()) {
+    std::transform(dense_.begin(), dense_.end(), other.dense_.begin(), dense_.begin(),
+                   std::plus<>());
+  }
+  FoldIfFull();
+}
+
+void Moments::Shift(const std::vector<double>& delta, int64_t m) {
+  const auto before = static_cast<double>(n_);
+  const double share = static_cast<double>(m) / (before + static_cast<double>(m));
+  if (n_ > 0) {
+    const double weight = std::sqrt(before * share);
+    for (const double d : delta) rows_.push_back(weight * d);
+  }
+  for (int j = 0; j < dimension_; ++j) offset_[j] += share * delta[j];
+  n_ += m;
+}
+
+void Moments::FoldIfFull() {
+  const size_t most = static_cast<size_t>(dimension_ / 2) * dimension_;
+  if (rows_.size() > most) Fold();
+}
+
+void Moments::Fold() {
+  AddProduct(rows_, dimension_, &dense_);
+  rows_.clear();
+}
+
+std::vector<double> Moments::mean() const {
+  std::vector<double> mean(dimension_);
+  std::transform(origin_.begin(), origin_.end(), offset_.begin(), mean.begin(), std::plus<>());
+  return mean;
+}
+
+std::vector<double> Moments::m2() const {
+  std::vector<double> m2 = dense_;
+  AddProduct(rows_, dimension_, &m2);
+  return m2;
+}
+
+std::vector<double> Moments::m2_diagonal() const {
+  std::vector<double> diagonal(dimension_);
+  for (size_t i = 0; i < rows_.size(); i += dimension_) {
+    for (int j = 0; j < dimension_; ++j) diagonal[j] += rows_[i + j] * rows_[i + j];
+  }
+  for (size_t j = 0; j < diagonal.size() && !dense_.empty(); ++j) {
+    diagonal[j] += dense_[j * dimension_ + j];
+  }
+  return diagonal;
+}
+
+}  // namespace pomona::reduce

@@ -1,0 +1,247 @@
+#include "pomona/reduce/pca.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include <cblas.h>
+#include <lapacke.h>
+
+#include "pomona/base/text.h"
+#include "pomona/reduce/blas.h"
+
+namespace pomona::reduce {
+namespace {
+
+constexpr double kEps = std::numeric_limits<double>::epsilon();
+
+// LAPACK counts its workspace, 2 dimension^2 numbers and more, in 32 bits.
+constexpr int kMaxDimension = 32'000;
+
+constexpr int64_t kProjectRows = 256;
+
+bool AllFinite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+Scaler FitScaler(const Moments& moments) {
+  Scaler scaler{moments.mean(), moments.m2_diagonal(), {}};
+  const auto n = static_cast<double>(moments.n());
+  for (int j = 0; j < moments.dimension(); ++j) {
+    const double m2 = scaler.scale[j];
+    const double population = m2 / n;
+    const double shift = n * kEps * scaler.mean[j];
+    const bool constant = population <= n * kEps * population + shift * shift;
+    if (constant) scaler.constant.push_back(j);
+    scaler.scale[j] = constant ? 1 : std::sqrt(m2 / (n - 1));
+  }
+  return scaler;
+}
+
+// What a centred column is multiplied by so that the sum of squares of a column is its variance
+// after scaling. Constant columns get 0: what they hold is rounding noise.
+std::vector<double> Weights(const Scaler& scaler, int64_t n) {
+  std::vector<double> weights(scaler.scale.size());
+  const double root = std::sqrt(static_cast<double>(n - 1));
+  std::transform(scaler.scale.begin(), scaler.scale.end(), weights.begin(),
+                 [root](double scale) { return 1 / (scale * root); });
+  for (const int j : scaler.constant) weights[j] = 0;
+  return weights;
+}
+
+// Eigenvalues of the correlation matrix, falling, and an eigenvector of length `dimension` for
+// each, one after the other. As many as there are vectors; further eigenvalues are 0.
+struct Spectrum {
+  std::vector<double> values;
+  std::vector<double> vectors;
+};
+
+// By the singular values of the r x dimension matrix of centred and scaled rows, r < dimension.
+Result<Spectrum> ThinSpectrum(const Moments& moments, const std::vector<double>& weights) {
+  const int d = moments.dimension();
+  std::vector<double> rows = moments.rows();
+  const auto r = static_cast<int>(rows.size() / d);
+  for (size_t i = 0; i < rows.size(); i += d) {
+    for (int j = 0; j < d; ++j) rows[i + j] *= weights[j];
+  }
+  Spectrum out{std::vector<double>(r), std::vector<double>(rows.size())};
+  std::vector<double> left(static_cast<size_t>(r) * r);
+  // Row-major r x d is column-major d x r, so LAPACK's left vectors are ours on the right.
+  const int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', d, r, rows.data(), d, out.values.data(),
+                                  out.vectors.data(), d, left.data(), r);
+  if (info != 0) return Status::ExecutionError("LAPACK's dgesdd failed with code ", info);
+  for (double& value : out.values) value *= value;
+  return out;
+}
+
+Result<Spectrum> DenseSpectrum(const Moments& moments, const std::vector<double>& weights) {
+  const int d = moments.dimension();
+  Spectrum out{std::vector<double>(d), moments.m2()};
+  for (int i = 0; i < d; ++i) {
+    double* row = out.vectors.data() + static_cast<size_t>(i) * d;
+    for (int j = i; j < d; ++j) row[j] *= weights[i] * weights[j];
+  }
+  // The row-major upper triangle is column-major lower; the eigenvectors come as columns.
+  const int info =
+      LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', d, out.vectors.data(), d, out.values.data());
+  if (info != 0) return Status::ExecutionError("LAPACK's dsyevd failed with code ", info);
+  std::reverse(out.values.begin(), out.values.end());
+  for (int i = 0; i < d / 2; ++i) {
+    const auto first = out.vectors.begin() + static_cast<ptrdiff_t>(i) * d;
+    const auto last = out.vectors.end() - static_cast<ptrdiff_t>(i + 1) * d;
+    std::swap_ranges(first, first + d, last);
+  }
+  return out;
+}
+
+int NumericalRank(const std::vector<double>& values, int64_t n, int dimension) {
+  const auto size = static_cast<double>(std::max<int64_t>(n, dimension));
+  const double least = size * kEps * values.front();
+  const auto above = [least](double value) { return value > least; };
+  return static_cast<int>(std::partition_point(values.begin(), values.end(), above) -
+                          values.begin());
+}
+
+int CountKept(const Pca& pca, const Components& asked) {
+  if (asked.fraction == 0) return std::min(asked.count, pca.rank);
+  double sum = 0;
+  for (int i = 0; i < pca.rank; ++i) {
+    sum += pca.variance[i];
+    if (sum >= asked.fraction * pca.total_variance) return i + 1;
+  }
+  return pca.rank;
+}
+
+void FixSign(double* component, int dimension) {
+  const double* largest =
+      std::max_element(component, component + dimension,
+                       [](double a, double b) { return std::abs(a) < std::abs(b); });
+  if (*largest < 0) {
+    std::transform(component, component + dimension, component, std::negate<>());
+  }
+}
+
+void KeepComponents(const Spectrum& spectrum, Pca* pca) {
+  pca->components.assign(
+      spectrum.vectors.begin(),
+      spectrum.vectors.begin() + static_cast<ptrdiff_t>(pca->k) * pca->dimension);
+  for (int i = 0; i < pca->k; ++i) {
+    double* component = pca->components.data() + static_cast<size_t>(i) * pca->dimension;
+    for (const int j : pca->scaler.constant) component[j] = 0;
+    FixSign(component, pca->dimension);
+  }
+}
+
+Status CheckMoments(const Moments& moments) {
+  if (moments.n() < 2) {
+    return Status::Invalid("principal components need at least 2 images with features, not ",
+                           moments.n());
+  }
+  if (moments.dimension() > kMaxDimension) {
+    return Status::Invalid("features of ", moments.dimension(),
+                           " numbers are too long for principal components: at most ",
+                           kMaxDimension);
+  }
+  if (!AllFinite(moments.mean())) {
+    return Status::Invalid("the features hold a value that is not finite: extract them again");
+  }
+  return Status::OK();
+}
+
+template <typename T>
+bool ParseWhole(std::string_view text, T* value) {
+  const char* end = text.data() + text.size();
+  std::from_chars_result parsed{};
+  if constexpr (std::is_floating_point_v<T>) {
+    parsed = std::from_chars(text.data(), end, *value, std::chars_format::fixed);
+  } else {
+    parsed = std::from_chars(text.data(), end, *value);
+  }
+  return parsed.ec == std::errc() && parsed.ptr == end;
+}
+
+}  // namespace
+
+Result<Components> ParseComponents(std::string_view text) {
+  Components out;
+  const bool is_fraction = text.find('.') != std::string_view::npos;
+  if (is_fraction && ParseWhole(text, &out.fraction) && out.fraction > 0 && out.fraction <= 1) {
+    return out;
+  }
+  if (!is_fraction && ParseWhole(text, &out.count) && out.count >= 1) return out;
+  return UsageError(Quoted(ToUtf8(text)) +
+                    " is no number of components: give a whole number from 1, or a fraction of the "
+                    "variance with a decimal point, over 0 and at most 1, such as 0.95");
+}
+
+Status CheckComponents(const Components& components, int dimension) {
+  const bool fraction = components.fraction != 0;
+  if (fraction && !(components.fraction > 0 && components.fraction <= 1)) {
+    return UsageError("the fraction of variance to keep is " + std::to_string(components.fraction) +
+                      ": give one over 0 and at most 1");
+  }
+  if (!fraction && components.count < 1) {
+    return UsageError("the number of components is " + std::to_string(components.count) +
+                      ": give 1 or more");
+  }
+  if (!fraction && components.count > dimension) {
+    return UsageError("features of " + std::to_string(dimension) + " numbers have no " +
+                      std::to_string(components.count) + " components: ask for at most " +
+                      std::to_string(dimension));
+  }
+  return Status::OK();
+}
+
+Result<Pca> FitPca(const Moments& moments, const Components& components) {
+  UseOneBlasThread();
+  ARROW_RETURN_NOT_OK(CheckComponents(components, moments.dimension()));
+  ARROW_RETURN_NOT_OK(CheckMoments(moments));
+  Pca pca;
+  pca.n = moments.n();
+  pca.dimension = moments.dimension();
+  pca.scaler = FitScaler(moments);
+  const std::vector<double> weights = Weights(pca.scaler, pca.n);
+  ARROW_ASSIGN_OR_RAISE(Spectrum spectrum, moments.is_thin() ? ThinSpectrum(moments, weights)
+                                                             : DenseSpectrum(moments, weights));
+  pca.rank = NumericalRank(spectrum.values, pca.n, pca.dimension);
+  spectrum.values.resize(pca.rank);
+  pca.variance = spectrum.values;
+  pca.variance.resize(pca.dimension);
+  pca.total_variance = std::accumulate(pca.variance.begin(), pca.variance.end(), 0.0);
+  pca.k = CountKept(pca, components);
+  KeepComponents(spectrum, &pca);
+  return pca;
+}
+
+std::vector<double> Pca::ExplainedRatio() const {
+  std::vector<double> ratio(variance.size());
+  if (total_variance == 0) return ratio;
+  std::transform(variance.begin(), variance.end(), ratio.begin(),
+                 [this](double v) { return v / total_variance; });
+  return ratio;
+}
+
+std::vector<double> Pca::Project(const float* features, int64_t rows) const {
+  UseOneBlasThread();
+  std::vector<double> out(static_cast<size_t>(rows) * k);
+  if (out.empty()) return out;
+  std::vector<double> scaled(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
+  for (int64_t first = 0; first < rows; first += kProjectRows) {
+    const int64_t count = std::min(kProjectRows, rows - first);
+    for (int64_t i = 0; i < count; ++i) {
+      const float* row = features + (first + i) * dimension;
+      double* to = scaled.data() + i * dimension;
+      for (int j = 0; j < dimension; ++j) to[j] = (row[j] - scaler.mean[j]) / scaler.scale[j];
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), k, dimension, 1.0,
+                scaled.data(), dimension, components.data(), dimension, 0.0, out.data() + first * k,
+                k);
+  }
+  return out;
+}
+
+}  // namespace pomona::reduce
