@@ -38,7 +38,7 @@ Result<Reason> ParseReason(std::string_view name) {
 
 bool IsTransient(Reason reason) {
   return reason == Reason::kMissing || reason == Reason::kUnreadable ||
-         reason == Reason::kChanged || reason == Reason::kNotAFile;
+         reason == Reason::kChanged;
 }
 
 }  // namespace pomona

@@ -1,0 +1,135 @@
+#include <link.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <arrow/config.h>
+#include <openvino/openvino.hpp>
+
+#include "pomona/base/text.h"
+#include "pomona/base/threads.h"
+#include "pomona/base/version.h"
+#include "pomona/cli/command.h"
+#include "pomona/model/card.h"
+#include "pomona/model/runner.h"
+
+namespace pomona::cli {
+namespace {
+
+using nlohmann::json;
+
+// The value of the first "key : value" line of /proc/cpuinfo with this key.
+std::string CpuInfo(const std::string& key) {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    const size_t colon = line.find(':');
+    if (line.starts_with(key) && colon != std::string::npos && colon + 2 <= line.size()) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+// CPU features that decide speed or precision here, as /proc/cpuinfo spells them.
+std::vector<std::string> CpuFeatures() {
+  static const std::vector<std::string> kWanted = {
+      "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8"};
+  const std::string flags = " " + CpuInfo("flags") + " ";
+  std::vector<std::string> there;
+  for (const std::string& name : kWanted) {
+    if (flags.find(" " + name + " ") != std::string::npos) there.push_back(name);
+  }
+  return there;
+}
+
+// Files from which libraries were loaded whose name starts with `prefix`: more than one libtbb
+// in a process is a known way to go wrong.
+std::vector<std::string> LoadedLibraries(const std::string& prefix) {
+  struct Search {
+    std::string prefix;
+    std::vector<std::string> found;
+  } search{"/" + prefix, {}};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto* s = static_cast<Search*>(data);
+        const std::string name = info->dlpi_name;
+        const size_t slash = name.rfind('/');
+        if (slash != std::string::npos && name.substr(slash).starts_with(s->prefix)) {
+          s->found.push_back(name);
+        }
+        return 0;
+      },
+      &search);
+  return search.found;
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text.empty() ? "(none)" : text;
+}
+
+int64_t MemoryBytes() {
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+}
+
+Result<json> Engine() try {
+  ov::Core core;
+  return json{{"openvino", ov::get_openvino_version().buildNumber},
+              {"device", core.get_property("CPU", ov::device::full_name)}};
+} catch (const std::exception& e) {
+  return Status::UnknownError("OpenVINO does not start: ", e.what());
+}
+
+Result<int> Run(Context* context) {
+  Console& console = context->console;
+  ARROW_ASSIGN_OR_RAISE(json report, Engine());
+  report["pomona"] = kVersion;
+  report["arrow"] = arrow::GetBuildInfo().version_string;
+  report["libtbb"] = LoadedLibraries("libtbb.so");
+  report["cpu"] = CpuInfo("model name");
+  report["cpu_features"] = CpuFeatures();
+  report["cpus"] = AvailableCpus();
+  report["memory_bytes"] = MemoryBytes();
+  report["bf16"] = model::ParsePrecision("bf16").ok();
+  report["models"] = json::object();
+
+  console.Line("pomona    " + report["pomona"].get<std::string>());
+  console.Line("CPU       " + report["cpu"].get<std::string>() + ", " +
+               std::to_string(AvailableCpus()) + " usable");
+  console.Line("features  " + Joined(CpuFeatures()));
+  console.Line("memory    " + HumanBytes(MemoryBytes()));
+  console.Line("OpenVINO  " + report["openvino"].get<std::string>());
+  console.Line("Arrow     " + report["arrow"].get<std::string>());
+  console.Line("oneTBB    " + Joined(LoadedLibraries("libtbb.so")));
+  ARROW_ASSIGN_OR_RAISE(const auto cards, model::ListCards());
+  for (const model::Card& card : cards) {
+    const auto weights = model::FindWeights(card);
+    report["models"][card.id] = weights.ok() ? json(weights->string()) : json();
+    console.Line("model     " + card.id + ": " +
+                 (weights.ok() ? "ready" : weights.status().message()));
+  }
+  if (report["libtbb"].size() > 1) {
+    console.observer().Warn(
+        "two copies of oneTBB are loaded, which is known to deadlock: remove "
+        "other libtbb.so.12 files from LD_LIBRARY_PATH");
+  }
+  console.Json(report);
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddDoctor(CLI::App* app, Context* context) {
+  CLI::App* command = app->add_subcommand("doctor", "What this machine has");
+  command->footer(
+      "Example:\n"
+      "  pomona doctor --json");
+  command->callback([context] { context->action = [context] { return Run(context); }; });
+}
+
+}  // namespace pomona::cli

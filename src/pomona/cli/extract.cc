@@ -1,0 +1,38 @@
+#include <memory>
+
+#include "pomona/cli/flags.h"
+
+namespace pomona::cli {
+namespace {
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  pomona extract samples/fruits results\n"
+    "  pomona extract list.csv results --label class --denoise none\n"
+    "  pomona extract photos results --model resnet50-v1.5 --weights resnet50-0676ba61.pth\n"
+    "\n"
+    "Writes RESULTS/features: part-*.parquet (path, label, features, ...), and in _pomona/ the\n"
+    "manifest and rejected.parquet (every image without a feature, and why).";
+
+Result<int> Run(const ExtractFlags& flags, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags));
+  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, context));
+  PrintExtract(job, report, &context->console);
+  context->console.Line("  in " + job.results->Describe(dataset::kFeaturesFolder) +
+                        "; next: pomona reduce RESULTS");
+  context->console.Json(ToJson(job, report));
+  return report.rejected > 0 ? kExitRejected : kExitDone;
+}
+
+}  // namespace
+
+void AddExtract(CLI::App* app, Context* context) {
+  auto flags = std::make_shared<ExtractFlags>();
+  CLI::App* command = app->add_subcommand("extract", "Images in; features out");
+  command->footer(kFooter);
+  flags->Add(command);
+  command->callback(
+      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
+}
+
+}  // namespace pomona::cli

@@ -1,0 +1,209 @@
+#include "pomona/cli/flags.h"
+
+#include <cstdio>
+#include <map>
+#include <utility>
+
+#include "pomona/base/text.h"
+#include "pomona/base/threads.h"
+#include "pomona/dataset/dataset.h"
+#include "pomona/dataset/manifest.h"
+
+namespace pomona::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string Percent(double fraction) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f %%", 100 * fraction);
+  return text;
+}
+
+// Components needed for `fraction` of the variance.
+int Needed(const std::vector<double>& ratio, double fraction) {
+  double sum = 0;
+  for (size_t i = 0; i < ratio.size(); ++i) {
+    sum += ratio[i];
+    if (sum >= fraction - 1e-12) return static_cast<int>(i) + 1;
+  }
+  return static_cast<int>(ratio.size());
+}
+
+double Kept(const reduce::Pca& pca) {
+  const std::vector<double> ratio = pca.ExplainedRatio();
+  double sum = 0;
+  for (int i = 0; i < pca.k; ++i) sum += ratio[static_cast<size_t>(i)];
+  return sum;
+}
+
+// "3 truncated, 1 not_an_image" over the committed dataset.
+std::string ReasonCounts(const io::Store& results) {
+  const auto dataset = dataset::Dataset::Open(results);
+  if (!dataset.ok()) return "";
+  std::map<std::string_view, int64_t> counts;
+  for (size_t i = 0; i < dataset->num_parts(); ++i) {
+    if (dataset->manifest().parts[i].rejected == 0) continue;
+    const auto part = dataset->ReadRows(i);
+    if (!part.ok()) continue;
+    for (const auto& rejected : part->rejected) ++counts[ReasonName(rejected.why.reason)];
+  }
+  std::string text;
+  for (const auto& [reason, n] : counts) {
+    text += (text.empty() ? "" : ", ") + WithThousands(n) + " " + std::string(reason);
+  }
+  return text;
+}
+
+std::string Origins(const extract::ExtractReport& r) {
+  std::string text;
+  const auto add = [&](int64_t n, const char* what) {
+    if (n > 0) text += (text.empty() ? "" : ", ") + WithThousands(n) + " " + what;
+  };
+  add(r.computed, "computed now");
+  add(r.kept, "already there");
+  add(r.carried, "carried over");
+  add(r.resumed, "finished by an interrupted run");
+  add(r.replaced, "replaced since");
+  add(r.removed, "no longer in the source");
+  return text;
+}
+
+}  // namespace
+
+void ThreadsFlag::Add(CLI::App* command) {
+  threads = AvailableCpus();
+  command->add_option("--threads", threads, "Images in work at the same time [all CPUs]")
+      ->check(CLI::Range(1, 1024));
+}
+
+void ExtractFlags::Add(CLI::App* command) {
+  command->add_option("IMAGES", images, "Folder, .tar file, or .csv manifest (path,label)")
+      ->required();
+  command->add_option("RESULTS", results, "Folder for the results; made if missing")->required();
+  command->add_option("--model", model, "Model card: an id of `pomona models list`, or a file")
+      ->capture_default_str();
+  command->add_option("--weights", weights, "Weights file instead of the card's own");
+  command->add_option("--precision", precision, "f32 or bf16")->capture_default_str();
+  command
+      ->add_option("--denoise", denoise,
+                   "none, gaussian, median, bilateral, nlm[:H]: H is the strength")
+      ->capture_default_str();
+  command->add_option("--resize", resize, "bilinear, area, bicubic, pil-bilinear")
+      ->capture_default_str();
+  command->add_option("--label", label,
+                      "folder (name of the image's folder), none, or a manifest's column [folder; "
+                      "column 'label' of a manifest]");
+  command->add_option("--part-images", part_images, "Images a part file, the unit of resuming")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--max-pixels", limits.max_pixels, "Larger images are rejected")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  command->add_option("--max-bytes", limits.max_bytes, "Larger files are rejected")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  threads.Add(command);
+}
+
+Result<ExtractJob> Prepare(const ExtractFlags& flags) {
+  ExtractJob job;
+  ARROW_ASSIGN_OR_RAISE(const model::Precision precision, model::ParsePrecision(flags.precision));
+  ARROW_ASSIGN_OR_RAISE(job.options.recipe.denoise, image::ParseDenoise(flags.denoise));
+  ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
+  ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
+  ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {flags.label}));
+  ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
+  job.options.recipe.width = job.card.input.width;
+  job.options.recipe.height = job.card.input.height;
+  job.options.limits = flags.limits;
+  job.options.label = flags.label;
+  job.options.part_images = flags.part_images;
+  job.options.threads = flags.threads.threads;
+  ARROW_ASSIGN_OR_RAISE(
+      job.runner, model::Runner::Load(job.card, {precision, job.options.threads, flags.weights}));
+  return job;
+}
+
+Result<extract::ExtractReport> RunExtract(ExtractJob* job, Context* context) {
+  auto report = extract::Extract(*job->source, job->runner.get(), job->results.get(), job->options,
+                                 context->console.observer(), context->stop);
+  context->console.EndProgress();
+  return report;
+}
+
+void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, Console* console) {
+  if (console->json) return;
+  console->Line(WithThousands(report.listed) + " images: " + WithThousands(report.featured) +
+                " features of " + WithThousands(job.runner->dimension()) + " numbers, " +
+                WithThousands(report.rejected) + " rejected (" + job.card.id + ", " +
+                model::ToString(job.runner->precision()) + ")");
+  std::string origins = Origins(report);
+  if (report.computed > 0 && report.seconds > 0) {
+    char rate[64];
+    std::snprintf(rate, sizeof(rate), " in %s (%.0f images/s)",
+                  HumanDuration(report.seconds).c_str(),
+                  static_cast<double>(report.computed) / report.seconds);
+    origins += rate;
+  }
+  console->Line("  " + origins);
+  if (report.rejected > 0) {
+    console->Line("  rejected: " + ReasonCounts(*job.results) + "; each with its reason in " +
+                  job.results->Describe(dataset::kRejectedName));
+  }
+  if (report.ignored > 0) {
+    console->Line("  " + WithThousands(report.ignored) +
+                  " other files passed over: their names are not an image's");
+  }
+}
+
+json ToJson(const ExtractJob& job, const extract::ExtractReport& r) {
+  const double rate = r.seconds > 0 ? static_cast<double>(r.computed) / r.seconds : 0;
+  return {{"source", job.source->uri()},
+          {"results", job.results->uri()},
+          {"model", job.card.id},
+          {"precision", model::ToString(job.runner->precision())},
+          {"dimension", job.runner->dimension()},
+          {"recipe", image::ToJson(job.options.recipe)},
+          {"threads", job.options.threads},
+          {"listed", r.listed},
+          {"ignored", r.ignored},
+          {"featured", r.featured},
+          {"rejected", r.rejected},
+          {"kept", r.kept},
+          {"carried", r.carried},
+          {"resumed", r.resumed},
+          {"computed", r.computed},
+          {"removed", r.removed},
+          {"replaced", r.replaced},
+          {"seconds", r.seconds},
+          {"images_per_second", rate}};
+}
+
+void ComponentsFlag::Add(CLI::App* command) {
+  command
+      ->add_option("--k", k,
+                   "Components to keep: a number (6), or a fraction of the variance (0.95)")
+      ->capture_default_str();
+}
+
+void PrintReduce(const reduce::Pca& pca, Console* console) {
+  const std::vector<double> ratio = pca.ExplainedRatio();
+  console->Line(WithThousands(pca.k) + " components keep " + Percent(Kept(pca)) +
+                " of the variance of " + WithThousands(pca.n) + " images (90 % needs " +
+                WithThousands(Needed(ratio, 0.9)) + ", 95 % " + WithThousands(Needed(ratio, 0.95)) +
+                ", 99 % " + WithThousands(Needed(ratio, 0.99)) + ")");
+}
+
+json ToJson(const reduce::Pca& pca) {
+  const std::vector<double> ratio = pca.ExplainedRatio();
+  return {{"n", pca.n},
+          {"dimension", pca.dimension},
+          {"k", pca.k},
+          {"rank", pca.rank},
+          {"constant_columns", pca.scaler.constant.size()},
+          {"kept_variance", Kept(pca)},
+          {"explained_ratio", std::vector<double>(ratio.begin(), ratio.begin() + pca.k)}};
+}
+
+}  // namespace pomona::cli

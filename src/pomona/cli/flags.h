@@ -1,0 +1,71 @@
+// Flags that several commands share, and what they mean.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "pomona/base/status.h"
+#include "pomona/cli/command.h"
+#include "pomona/extract/extract.h"
+#include "pomona/io/source.h"
+#include "pomona/io/store.h"
+#include "pomona/model/card.h"
+#include "pomona/reduce/pca.h"
+#include "pomona/reduce/reduce.h"
+
+namespace pomona::cli {
+
+// --threads: by default every CPU this process may use.
+struct ThreadsFlag {
+  int threads = 0;
+  void Add(CLI::App* command);
+};
+
+// IMAGES RESULTS --model --weights --precision --denoise --resize --label --part-images --threads
+struct ExtractFlags {
+  std::string images;
+  std::string results;
+  std::string model = "efficientnet-lite0";
+  std::string weights;
+  std::string precision = "f32";
+  std::string denoise = "nlm:3";
+  std::string resize = "bilinear";
+  std::string label;
+  int64_t part_images = 1024;
+  image::DecodeLimits limits;
+  ThreadsFlag threads;
+
+  void Add(CLI::App* command);
+};
+
+struct ExtractJob {
+  model::Card card;
+  std::unique_ptr<io::Source> source;
+  std::unique_ptr<io::Store> results;
+  std::unique_ptr<model::Runner> runner;
+  extract::ExtractOptions options;
+};
+
+// Everything that can be wrong with the flags is found here, cheapest first, before any image is
+// read.
+Result<ExtractJob> Prepare(const ExtractFlags& flags);
+
+Result<extract::ExtractReport> RunExtract(ExtractJob* job, Context* context);
+
+// "50 images: 48 features of 1,280 numbers, 2 rejected" and what to look at.
+void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, Console* console);
+nlohmann::json ToJson(const ExtractJob& job, const extract::ExtractReport& report);
+
+// --k
+struct ComponentsFlag {
+  std::string k = "6";
+  void Add(CLI::App* command);
+};
+
+void PrintReduce(const reduce::Pca& pca, Console* console);
+nlohmann::json ToJson(const reduce::Pca& pca);
+
+}  // namespace pomona::cli

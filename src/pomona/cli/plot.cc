@@ -1,0 +1,37 @@
+#include <memory>
+
+#include "pomona/cli/command.h"
+#include "pomona/io/store.h"
+#include "pomona/view/plots.h"
+
+namespace pomona::cli {
+namespace {
+
+constexpr char kFooter[] =
+    "Example:\n"
+    "  pomona plot results\n"
+    "\n"
+    "Writes RESULTS/plots/scree.svg and .png (variance of each component) and "
+    "RESULTS/plots/pca.svg\n"
+    "and .png (the images on the first two components, by label).";
+
+Result<int> Run(const std::string& folder, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(folder));
+  ARROW_ASSIGN_OR_RAISE(const auto plots, view::WritePlots(results.get()));
+  for (const std::string& name : plots) context->console.Line(results->Describe(name));
+  context->console.Json({{"plots", plots}});
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddPlot(CLI::App* app, Context* context) {
+  auto folder = std::make_shared<std::string>();
+  CLI::App* command = app->add_subcommand("plot", "Components in; pictures out");
+  command->footer(kFooter);
+  command->add_option("RESULTS", *folder, "Results folder of `pomona reduce`")->required();
+  command->callback(
+      [folder, context] { context->action = [folder, context] { return Run(*folder, context); }; });
+}
+
+}  // namespace pomona::cli

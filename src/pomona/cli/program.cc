@@ -1,0 +1,100 @@
+#include <exception>
+#include <iostream>
+#include <memory>
+
+#include "pomona/base/version.h"
+#include "pomona/cli/command.h"
+#include "pomona/cli/signals.h"
+
+namespace pomona::cli {
+namespace {
+
+constexpr char kDescription[] =
+    "Pomona turns images into feature vectors, principal components and pictures.";
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  pomona run photos results                 everything: features, components, pictures\n"
+    "  pomona run photos.tar results --k 0.95    from a tar; components for 95 % of the variance\n"
+    "  pomona extract photos results --model resnet50 --weights resnet50.h5\n"
+    "  pomona reduce results --k 20              other components; no image is read again\n"
+    "  pomona verify results                     re-read and check everything committed\n"
+    "\n"
+    "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 nothing to read,\n"
+    "            4 done but images were rejected, 130 interrupted (the same command continues)\n"
+    "Environment: NO_COLOR, POMONA_MODELS (folder of model cards), XDG_CACHE_HOME (weights)\n"
+    "`pomona COMMAND --help` tells more.";
+
+void AddGlobalFlags(CLI::App* app, Console* console) {
+  app->add_flag("--json", console->json, "Print the result as JSON on stdout");
+  app->add_flag("-q,--quiet", console->quiet, "No progress on stderr");
+  app->add_flag("--no-color", console->no_color, "No colour on stderr");
+  app->set_version_flag("--version", std::string("pomona ") + kVersion);
+}
+
+std::unique_ptr<CLI::App> MakeApp(Context* context) {
+  auto app = std::make_unique<CLI::App>(kDescription, "pomona");
+  app->footer(kFooter);
+  app->require_subcommand(1);
+  app->fallthrough();
+  app->get_formatter()->column_width(34);
+  AddGlobalFlags(app.get(), &context->console);
+  AddRun(app.get(), context);
+  AddExtract(app.get(), context);
+  AddReduce(app.get(), context);
+  AddPlot(app.get(), context);
+  AddVerify(app.get(), context);
+  AddGc(app.get(), context);
+  AddModels(app.get(), context);
+  AddDoctor(app.get(), context);
+  AddCompletions(app.get(), context);
+  return app;
+}
+
+// What CLI11 makes of a wrong command line, in one sentence and with our exit code.
+int ReportParseError(const CLI::App& app, const CLI::ParseError& error, Console* console) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  const auto chosen = app.get_subcommands();
+  const std::string command = chosen.empty() ? "pomona" : "pomona " + chosen[0]->get_name();
+  console->Error(UsageError(std::string(error.what()) + " (see `" + command + " --help`)"),
+                 kExitUsage);
+  return kExitUsage;
+}
+
+Result<int> RunAction(const Context& context) try {
+  return context.action();
+} catch (const std::bad_alloc&) {
+  return Status::OutOfMemory(
+      "out of memory: give fewer --threads, or use a machine with more memory; what is finished "
+      "is kept");
+} catch (const std::exception& e) {
+  return Status::UnknownError("unexpected: ", e.what(), "; please report this");
+}
+
+}  // namespace
+
+int ExitCode(const Status& status) {
+  if (status.ok()) return kExitDone;
+  if (status.IsCancelled()) return kExitInterrupted;
+  if (IsUsageError(status)) return kExitUsage;
+  if (IsNothingToRead(status)) return kExitNothingToRead;
+  return kExitFailure;
+}
+
+int Main(int argc, const char* const* argv) {
+  Context context;
+  context.stop = HandleSignals();
+  const auto app = MakeApp(&context);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ReportParseError(*app, error, &context.console);
+  }
+  const Result<int> exit_code = RunAction(context);
+  if (exit_code.ok()) return *exit_code;
+  const int code = ExitCode(exit_code.status());
+  context.console.Error(exit_code.status(), code);
+  return code;
+}
+
+}  // namespace pomona::cli

@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <memory>
+
+#include "pomona/base/text.h"
+#include "pomona/cli/flags.h"
+#include "pomona/dataset/dataset.h"
+#include "pomona/view/plots.h"
+
+namespace pomona::cli {
+namespace {
+
+struct RunFlags {
+  ExtractFlags extract;
+  ComponentsFlag components;
+};
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  pomona run samples/fruits results\n"
+    "  pomona run photos.tar results --denoise none --k 0.95\n"
+    "  pomona run photos results --model resnet50 --weights resnet50_notop.h5\n"
+    "\n"
+    "Writes RESULTS/features (Parquet), RESULTS/pca (model, components, projection) and\n"
+    "RESULTS/plots (SVG and PNG). Run it again after a crash, or when images were added, replaced\n"
+    "or removed: only what changed is computed.";
+
+Status CheckComponents(const reduce::Components& k, const model::Card& card) {
+  if (k.fraction == 0 && k.count > card.output.dimension) {
+    return UsageError("--k " + std::to_string(k.count) + " is more than the " +
+                      std::to_string(card.output.dimension) + " numbers that a feature of " +
+                      card.id + " has: give at most that, or a fraction such as 0.95");
+  }
+  return Status::OK();
+}
+
+void PrintFiles(const io::Store& results, Console* console) {
+  const auto line = [&](const char* what, const std::string& name, const char* holds) {
+    std::string path = results.Describe(name);
+    path.resize(std::max(path.size() + 2, results.uri().size() + 27), ' ');
+    console->Line(std::string(what) + path + holds);
+  };
+  console->Line("");
+  line("Open first  ", "plots/pca.png", "the images on the first two components, by label");
+  line("then        ", "plots/scree.png", "how much of the variance each component explains");
+  line("            ", "pca/projection.parquet", "path, label and components of every image");
+  line("            ", "features/", "the features, for any Parquet reader");
+}
+
+Result<int> Run(const RunFlags& flags, Context* context) {
+  Console& console = context->console;
+  ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags.components.k));
+  ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags.extract.model));
+  ARROW_RETURN_NOT_OK(CheckComponents(k, card));
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags.extract));
+  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, context));
+  PrintExtract(job, report, &console);
+  const nlohmann::json extracted = ToJson(job, report);
+  job.runner.reset();  // the network's memory is free for the reduction
+
+  ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
+  ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca,
+                        reduce::Reduce(dataset, job.results.get(), {k, job.options.threads},
+                                       console.observer(), context->stop));
+  PrintReduce(pca, &console);
+  ARROW_ASSIGN_OR_RAISE(const auto plots, view::WritePlots(job.results.get()));
+  PrintFiles(*job.results, &console);
+  console.Json({{"extract", extracted}, {"reduce", ToJson(pca)}, {"plots", plots}});
+  return report.rejected > 0 ? kExitRejected : kExitDone;
+}
+
+}  // namespace
+
+void AddRun(CLI::App* app, Context* context) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command =
+      app->add_subcommand("run", "Images in; features, components and pictures out");
+  command->footer(kFooter);
+  flags->extract.Add(command);
+  flags->components.Add(command);
+  command->callback(
+      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
+}
+
+}  // namespace pomona::cli

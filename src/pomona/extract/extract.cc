@@ -1,0 +1,168 @@
+#include "pomona/extract/extract.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "pomona/base/version.h"
+#include "pomona/dataset/commit.h"
+#include "pomona/dataset/dataset.h"
+#include "pomona/extract/pipeline.h"
+#include "pomona/extract/plan.h"
+
+namespace pomona::extract {
+namespace {
+
+using dataset::Dataset;
+using dataset::Manifest;
+using dataset::PartEntry;
+using dataset::PartIdentity;
+
+Result<std::optional<Dataset>> OpenCommitted(const io::Store& results, const Manifest& contract) {
+  auto opened = Dataset::Open(results);
+  if (!opened.ok()) {
+    if (IsNothingToRead(opened.status())) return std::nullopt;
+    return opened.status();
+  }
+  ARROW_RETURN_NOT_OK(
+      CheckSameContract(opened->manifest(), contract, results.Describe(dataset::kFeaturesFolder)));
+  return std::move(*opened);
+}
+
+// Copies the rows and rejections of `carried` out of the part they were committed in.
+dataset::Part Pick(const dataset::Part& from, const CarriedPart& carried) {
+  dataset::Part part;
+  part.dimension = from.dimension;
+  const auto d = static_cast<std::ptrdiff_t>(from.dimension);
+  for (size_t i : carried.rows) {
+    part.rows.push_back(from.rows[i]);
+    const auto begin = from.features.begin() + static_cast<std::ptrdiff_t>(i) * d;
+    part.features.insert(part.features.end(), begin, begin + d);
+  }
+  for (size_t i : carried.rejected) part.rejected.push_back(from.rejected[i]);
+  return part;
+}
+
+// Fills manifest->parts in the plan's order: kept, carried, then computed ones.
+class Run {
+ public:
+  Run(const Plan& plan, const std::optional<Dataset>& committed, io::Store* results,
+      Manifest* manifest, ExtractReport* report)
+      : plan_(plan),
+        committed_(committed),
+        results_(results),
+        manifest_(manifest),
+        report_(report) {}
+
+  Status KeepAndCarry() {
+    for (size_t i : plan_.kept) {
+      const PartEntry& entry = committed_->manifest().parts[i];
+      report_->kept += entry.rows + entry.rejected;
+      manifest_->parts.push_back(entry);
+    }
+    for (const CarriedPart& carried : plan_.carried) {
+      ARROW_ASSIGN_OR_RAISE(const dataset::Part from, committed_->ReadPart(carried.from));
+      ARROW_ASSIGN_OR_RAISE(const PartEntry entry,
+                            WritePart(results_, Pick(from, carried), Identity(carried.key)));
+      report_->carried += entry.rows + entry.rejected;
+      manifest_->parts.push_back(entry);
+    }
+    return Status::OK();
+  }
+
+  Status Compute(const Featurizer& featurizer, int threads, const Observer& observer,
+                 std::stop_token stop) {
+    std::vector<std::optional<PartEntry>> entries(plan_.compute.size());
+    std::vector<const PlannedPart*> missing;
+    std::vector<size_t> missing_at;
+    Progress progress{"features", plan_.listed - plan_.to_compute(), plan_.listed, 0};
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const PlannedPart& part = plan_.compute[i];
+      ARROW_ASSIGN_OR_RAISE(entries[i], FindPart(*results_, Identity(part.key)));
+      if (entries[i]) {
+        report_->resumed += entries[i]->rows + entries[i]->rejected;
+      } else {
+        missing.push_back(&part);
+        missing_at.push_back(i);
+      }
+    }
+    progress.done += report_->resumed;
+    const auto write = [&](size_t index, const dataset::Part& part) -> Status {
+      ARROW_ASSIGN_OR_RAISE(entries[missing_at[index]],
+                            WritePart(results_, part, Identity(missing[index]->key)));
+      return Status::OK();
+    };
+    const auto start = std::chrono::steady_clock::now();
+    ARROW_RETURN_NOT_OK(RunParts(missing, featurizer, manifest_->dimension(), threads, write,
+                                 observer, progress, stop));
+    report_->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (const PlannedPart* part : missing) {
+      report_->computed += static_cast<int64_t>(part->entries.size());
+    }
+    for (auto& entry : entries) manifest_->parts.push_back(std::move(*entry));
+    return Status::OK();
+  }
+
+ private:
+  PartIdentity Identity(const std::string& key) const {
+    return {key, manifest_->recipe_hash(), manifest_->model_hash()};
+  }
+
+  const Plan& plan_;
+  const std::optional<Dataset>& committed_;
+  io::Store* results_;
+  Manifest* manifest_;
+  ExtractReport* report_;
+};
+
+}  // namespace
+
+Manifest Contract(const io::Source& source, const model::Runner& runner,
+                  const ExtractOptions& options) {
+  Manifest manifest;
+  manifest.tool = std::string("pomona ") + kVersion;
+  manifest.source = source.uri();
+  manifest.label = options.label;
+  manifest.recipe = image::ToJson(options.recipe);
+  manifest.model = {{"id", runner.card().id},
+                    {"identity", runner.card().Identity()},
+                    {"weights_sha256", runner.weights_sha256()},
+                    {"precision", model::ToString(runner.precision())}};
+  return manifest;
+}
+
+Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, io::Store* results,
+                              const ExtractOptions& options, const Observer& observer,
+                              std::stop_token stop) {
+  Manifest manifest = Contract(source, *runner, options);
+  ARROW_ASSIGN_OR_RAISE(const std::optional<Dataset> committed, OpenCommitted(*results, manifest));
+  ARROW_ASSIGN_OR_RAISE(const io::Listing listing, source.List(observer, stop));
+  const std::string contract = manifest.recipe_hash() + manifest.model_hash();
+  ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(listing, committed ? &*committed : nullptr,
+                                                  contract, {options.part_images}));
+  ExtractReport report;
+  report.listed = plan.listed;
+  report.ignored = listing.ignored;
+  report.removed = plan.removed;
+  report.replaced = plan.replaced;
+  manifest.ignored = listing.ignored;
+
+  Run run(plan, committed, results, &manifest, &report);
+  ARROW_RETURN_NOT_OK(run.KeepAndCarry());
+  const Featurizer featurizer(source, runner, options.recipe, options.limits);
+  ARROW_RETURN_NOT_OK(run.Compute(featurizer, options.threads, observer, stop));
+  ARROW_RETURN_NOT_OK(Commit(results, manifest));
+  report.featured = manifest.rows();
+  report.rejected = manifest.rejected();
+  if (report.listed != report.featured + report.rejected) {
+    return Status::UnknownError("counts do not add up: ", report.listed, " listed, ",
+                                report.featured, " featured, ", report.rejected,
+                                " rejected; please report this");
+  }
+  return report;
+}
+
+}  // namespace pomona::extract

@@ -1,0 +1,154 @@
+#include "pomona/extract/pipeline.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <tbb/global_control.h>
+#include <tbb/parallel_pipeline.h>
+#include <tbb/task_arena.h>
+
+namespace pomona::extract {
+namespace {
+
+// Enough to keep every thread busy while the writer is, few enough that memory stays flat.
+constexpr int kImagesInFlightPerThread = 16;
+
+struct Item {
+  size_t part = 0;
+  const PlannedEntry* image = nullptr;
+  std::optional<Outcome<Featurized>> outcome;
+};
+
+// The stages share this; `first_error` may be set by any thread.
+class Pipeline {
+ public:
+  Pipeline(const std::vector<const PlannedPart*>& parts, const Featurizer& featurizer,
+           int dimension, const std::function<Status(size_t, const dataset::Part&)>& write,
+           const Observer& observer, Progress progress, std::stop_token stop)
+      : parts_(parts),
+        featurizer_(featurizer),
+        dimension_(dimension),
+        write_(write),
+        observer_(observer),
+        progress_(std::move(progress)),
+        stop_(std::move(stop)) {}
+
+  // The next image, or nullptr at the end, after an error, or when stopped.
+  std::unique_ptr<Item> Next() {
+    if (part_ == parts_.size() || stop_.stop_requested() || failed()) return nullptr;
+    auto item = std::make_unique<Item>();
+    item->part = part_;
+    item->image = &parts_[part_]->entries[image_];
+    if (++image_ == parts_[part_]->entries.size()) {
+      ++part_;
+      image_ = 0;
+    }
+    return item;
+  }
+
+  void Work(Item* item) {
+    if (failed() || stop_.stop_requested()) return;
+    auto outcome = featurizer_.Run(item->image->entry);
+    if (outcome.ok()) {
+      item->outcome = std::move(*outcome);
+    } else {
+      Fail(outcome.status());
+    }
+  }
+
+  void Collect(std::unique_ptr<Item> item) {
+    if (!item->outcome) return;  // stopped or failed
+    if (building_.dimension == 0) building_.dimension = dimension_;
+    Append(std::move(*item));
+    observer_.Report(progress_);
+  }
+
+  Status Finish() {
+    if (!first_error_.ok()) return first_error_;
+    if (progress_.done < progress_.total) {
+      return Interrupted("stopped; finished parts are kept, and the same command continues");
+    }
+    return Status::OK();
+  }
+
+ private:
+  void Append(Item item) {
+    const PlannedEntry& image = *item.image;
+    if (item.outcome->ok()) {
+      Featurized& done = item.outcome->value();
+      building_.rows.push_back(std::move(done.row));
+      building_.features.insert(building_.features.end(), done.feature.begin(), done.feature.end());
+    } else {
+      building_.rejected.push_back({image.entry.path, image.entry.label, image.entry.size,
+                                    image.entry.version, item.outcome->rejection(), image.attempt});
+      ++progress_.rejected;
+    }
+    ++progress_.done;
+    if (building_.rows.size() + building_.rejected.size() == parts_[item.part]->entries.size()) {
+      const Status written = write_(item.part, building_);
+      if (!written.ok()) Fail(written);
+      building_ = dataset::Part();
+    }
+  }
+
+  bool failed() const {
+    const std::lock_guard lock(mutex_);
+    return !first_error_.ok();
+  }
+
+  void Fail(const Status& status) {
+    const std::lock_guard lock(mutex_);
+    if (first_error_.ok()) first_error_ = status;
+  }
+
+  const std::vector<const PlannedPart*>& parts_;
+  const Featurizer& featurizer_;
+  const int dimension_;
+  const std::function<Status(size_t, const dataset::Part&)>& write_;
+  const Observer& observer_;
+  Progress progress_;
+  const std::stop_token stop_;
+
+  size_t part_ = 0;  // the next image to start
+  size_t image_ = 0;
+  dataset::Part building_;
+  mutable std::mutex mutex_;
+  Status first_error_;
+};
+
+}  // namespace
+
+Status RunParts(const std::vector<const PlannedPart*>& parts, const Featurizer& featurizer,
+                int dimension, int threads,
+                const std::function<Status(size_t, const dataset::Part&)>& write,
+                const Observer& observer, Progress progress, std::stop_token stop) {
+  Pipeline pipeline(parts, featurizer, dimension, write, observer, std::move(progress),
+                    std::move(stop));
+  // The arena alone cannot exceed the number of CPUs that oneTBB sees.
+  const tbb::global_control control(tbb::global_control::max_allowed_parallelism,
+                                    static_cast<size_t>(threads) + 1);
+  tbb::task_arena arena(threads);
+  arena.execute([&] {
+    tbb::parallel_pipeline(
+        static_cast<size_t>(threads) * kImagesInFlightPerThread,
+        tbb::make_filter<void, Item*>(tbb::filter_mode::serial_in_order,
+                                      [&](tbb::flow_control& flow) -> Item* {
+                                        auto item = pipeline.Next();
+                                        if (item == nullptr) flow.stop();
+                                        return item.release();
+                                      }) &
+            tbb::make_filter<Item*, Item*>(tbb::filter_mode::parallel,
+                                           [&](Item* item) {
+                                             pipeline.Work(item);
+                                             return item;
+                                           }) &
+            tbb::make_filter<Item*, void>(tbb::filter_mode::serial_in_order, [&](Item* item) {
+              pipeline.Collect(std::unique_ptr<Item>(item));
+            }));
+  });
+  return pipeline.Finish();
+}
+
+}  // namespace pomona::extract

@@ -1,0 +1,27 @@
+// Many parts, many threads, bounded memory.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <vector>
+
+#include "pomona/base/progress.h"
+#include "pomona/base/status.h"
+#include "pomona/dataset/part.h"
+#include "pomona/extract/featurize.h"
+#include "pomona/extract/plan.h"
+
+namespace pomona::extract {
+
+// Featurises the images of `parts` on `threads` threads and hands each part, complete and in order,
+// to `write(index in parts, part)`. Images of later parts are in work while an earlier one is
+// written; a few images a thread are in flight, whatever the number of images. Each image is one
+// task from bytes to vector: its pixels never leave the core that decoded them, and no thread waits
+// for another stage. Reports progress from `progress` on. Cancelled if stopped; the first error
+// otherwise.
+Status RunParts(const std::vector<const PlannedPart*>& parts, const Featurizer& featurizer,
+                int dimension, int threads,
+                const std::function<Status(size_t, const dataset::Part&)>& write,
+                const Observer& observer, Progress progress, std::stop_token stop);
+
+}  // namespace pomona::extract
