@@ -23,12 +23,19 @@ struct ReduceOptions {
 };
 
 // Moments part by part (merged in manifest order: the same bits for any number of threads), scaler,
-// PCA, projection, in constant memory; writes model.json last. Warns when fewer components than
-// asked exist. UsageError if k exceeds the dimension, before anything is read.
+// PCA, projection; memory is that of `threads` parts and a few dimension x dimension matrices,
+// whatever the number of parts. Reports the stages "moments" and "projection", in images. Warns
+// when fewer components than asked exist. UsageError if k exceeds the dimension, before anything is
+// read. pca/ is as it was until the last moment: all files are written aside, then put in place,
+// model.json last; should that be cut off, LoadPca and LoadProjection say that pca/ is a mixture.
 Result<Pca> Reduce(const dataset::Dataset& dataset, io::Store* results,
                    const ReduceOptions& options, const Observer& observer, std::stop_token stop);
 
-// What Reduce wrote. NothingToRead if there is none.
+// What Pca::dataset says of a PCA fitted on the features that `manifest` commits: a hash of recipe,
+// model and part keys. When they differ, pca/ is of another state of features/.
+std::string DatasetIdentity(const dataset::Manifest& manifest);
+
+// What Reduce wrote, to the last bit. NothingToRead if there is none; an error if it is damaged.
 Result<Pca> LoadPca(const io::Store& results);
 
 // pca/projection.parquet: path, label, pc1 ... pck (fp64), in the dataset's order.

@@ -1,0 +1,110 @@
+// Moments against the bare matrix product that they cannot do without, PCA by either road, and what
+// makes kFoldRows of reduce.cc.
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <cblas.h>
+
+#include "pomona/reduce/blas.h"
+#include "pomona/reduce/moments.h"
+#include "pomona/reduce/pca.h"
+
+namespace pomona::reduce {
+namespace {
+
+std::vector<float> Draw(int64_t rows, int64_t dimension) {
+  std::vector<float> out(rows * dimension);
+  uint32_t state = 1;
+  for (float& x : out) {
+    state = state * 1664525U + 1013904223U;
+    x = static_cast<float>(state >> 8) / (1 << 20);
+  }
+  return out;
+}
+
+constexpr int kColumns = 2048;
+
+void Syrk(benchmark::State& state) {
+  UseOneBlasThread();
+  const auto rows = static_cast<int>(state.range(0));
+  const std::vector<float> x = Draw(rows, kColumns);
+  const std::vector<double> wide(x.begin(), x.end());
+  std::vector<double> product(size_t{kColumns} * kColumns);
+  for (auto _ : state) {
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, kColumns, rows, 1.0, wide.data(), kColumns,
+                0.0, product.data(), kColumns);
+    benchmark::DoNotOptimize(product.data());
+  }
+}
+BENCHMARK(Syrk)->Arg(256)->Arg(1024)->Arg(8192)->Unit(benchmark::kMillisecond);
+
+void MomentsAdd(benchmark::State& state) {
+  const std::vector<float> x = Draw(state.range(0), kColumns);
+  for (auto _ : state) {
+    Moments moments(kColumns);
+    moments.Add(x.data(), state.range(0));
+    moments.Fold();
+    benchmark::DoNotOptimize(moments.n());
+  }
+}
+BENCHMARK(MomentsAdd)->Arg(256)->Arg(1024)->Arg(8192)->Unit(benchmark::kMillisecond);
+
+// Parts of 1,024 rows as Reduce makes them, but one after the other.
+void MomentsOfParts(benchmark::State& state) {
+  constexpr int64_t kPart = 1024;
+  const std::vector<float> x = Draw(kPart, kColumns);
+  for (auto _ : state) {
+    Moments total(kColumns);
+    for (int64_t done = 0; done < state.range(0); done += kPart) {
+      Moments part(kColumns);
+      part.Add(x.data(), kPart);
+      part.Fold();
+      total.Merge(std::move(part));
+    }
+    benchmark::DoNotOptimize(total.n());
+  }
+}
+BENCHMARK(MomentsOfParts)->Arg(8192)->Unit(benchmark::kMillisecond);
+
+// What the thread that merges does for one part of so many rows, multiplied (1) or not (0) before.
+void MergePart(benchmark::State& state) {
+  Moments total(kColumns);
+  const std::vector<float> x = Draw(state.range(0), kColumns);
+  Moments part(kColumns);
+  part.Add(x.data(), state.range(0));
+  if (state.range(1) == 1) part.Fold();
+  for (auto _ : state) total.Merge(part);
+}
+BENCHMARK(MergePart)
+    ->ArgsProduct({{64, 128, 256, 512, 1024}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
+
+// rows x columns.
+void Fit(benchmark::State& state) {
+  const auto columns = static_cast<int>(state.range(1));
+  const std::vector<float> x = Draw(state.range(0), columns);
+  Moments moments(columns);
+  moments.Add(x.data(), state.range(0));
+  for (auto _ : state) benchmark::DoNotOptimize(FitPca(moments, {6, 0}));
+  state.SetLabel(moments.is_thin() ? "singular vectors" : "eigenvectors");
+}
+BENCHMARK(Fit)
+    ->Args({50, 1280})
+    ->Args({50, 2048})
+    ->Args({1000, 2048})
+    ->Args({1100, 2048})
+    ->Unit(benchmark::kMillisecond);
+
+void Project(benchmark::State& state) {
+  const std::vector<float> x = Draw(1024, kColumns);
+  Moments moments(kColumns);
+  moments.Add(x.data(), 256);
+  const Pca pca = FitPca(moments, {6, 0}).ValueOrDie();
+  for (auto _ : state) benchmark::DoNotOptimize(pca.Project(x.data(), 1024));
+}
+BENCHMARK(Project)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace pomona::reduce
