@@ -24,9 +24,10 @@ std::string Hex(const unsigned char* bytes, size_t n) {
   return out;
 }
 
+// Null where OpenSSL refuses `algorithm`, as it does MD5 in FIPS mode.
 EvpContext StartDigest(const EVP_MD* algorithm) {
   EvpContext context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), algorithm, nullptr);
+  if (context && EVP_DigestInit_ex(context.get(), algorithm, nullptr) != 1) context.reset();
   return context;
 }
 
@@ -41,6 +42,10 @@ Result<std::string> DigestFile(const std::filesystem::path& path, const EVP_MD* 
   std::ifstream in(path, std::ios::binary);
   if (!in) return Status::IOError("cannot read ", path.string(), ": ", std::strerror(errno));
   EvpContext context = StartDigest(algorithm);
+  if (!context) {
+    return Status::NotImplemented("cannot check ", path.string(),
+                                  ": this machine's OpenSSL has no ", EVP_MD_get0_name(algorithm));
+  }
   std::vector<char> block(1 << 20);
   while (in) {
     in.read(block.data(), static_cast<std::streamsize>(block.size()));

@@ -37,8 +37,7 @@ Result<Reason> ParseReason(std::string_view name) {
 }
 
 bool IsTransient(Reason reason) {
-  return reason == Reason::kMissing || reason == Reason::kUnreadable ||
-         reason == Reason::kChanged;
+  return reason == Reason::kMissing || reason == Reason::kUnreadable || reason == Reason::kChanged;
 }
 
 }  // namespace pomona

@@ -85,11 +85,12 @@ std::string Quoted(std::string_view name) {
 }
 
 std::string WithThousands(int64_t n) {
-  std::string digits = std::to_string(n < 0 ? -n : n);
-  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3) {
+  std::string digits = std::to_string(n);
+  const int64_t first = n < 0 ? 1 : 0;  // after the sign
+  for (int64_t i = static_cast<int64_t>(digits.size()) - 3; i > first; i -= 3) {
     digits.insert(static_cast<size_t>(i), ",");
   }
-  return n < 0 ? "-" + digits : digits;
+  return digits;
 }
 
 std::string HumanBytes(int64_t bytes) {
@@ -106,8 +107,10 @@ std::string HumanBytes(int64_t bytes) {
 std::string HumanDuration(double seconds) {
   std::array<char, 64> out;
   const auto whole = static_cast<int64_t>(seconds + 0.5);
-  if (seconds < 60) {
-    std::snprintf(out.data(), out.size(), seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+  if (seconds < 9.95) {
+    std::snprintf(out.data(), out.size(), "%.1f s", seconds);
+  } else if (whole < 60) {
+    std::snprintf(out.data(), out.size(), "%d s", static_cast<int>(whole));
   } else if (whole < 3600) {
     std::snprintf(out.data(), out.size(), "%d min %02d s", static_cast<int>(whole / 60),
                   static_cast<int>(whole % 60));

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <string>
+#include <thread>
 
 namespace pomona {
 namespace {
@@ -13,10 +13,10 @@ namespace {
 // CPUs granted by a cgroup v2 quota ("max 100000" or "150000 100000"), or 0 without one.
 int CgroupCpus() {
   std::ifstream in("/sys/fs/cgroup/cpu.max");
-  std::string quota;
+  double quota = 0;  // stays 0 for "max"
   double period = 0;
-  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return static_cast<int>(std::ceil(std::stod(quota) / period));
+  if (!(in >> quota >> period) || quota <= 0 || period <= 0) return 0;
+  return static_cast<int>(std::ceil(quota / period));
 }
 
 }  // namespace
@@ -24,7 +24,10 @@ int CgroupCpus() {
 int AvailableCpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+  // The mask does not fit where the kernel knows more than CPU_SETSIZE (1,024) CPUs.
+  int cpus = sched_getaffinity(0, sizeof(set), &set) == 0
+                 ? CPU_COUNT(&set)
+                 : static_cast<int>(std::thread::hardware_concurrency());
   const int quota = CgroupCpus();
   if (quota > 0) cpus = std::min(cpus, quota);
   return std::max(cpus, 1);
