@@ -19,7 +19,7 @@ test: setup-test ## build, and run every test
 	@$(MAKE) build/release/ninja
 	@ctest --preset release -j $(JOBS)
 
-build: setup ## build everything in build/release
+build: setup-test ## build everything, tests too, in build/release
 	@$(MAKE) build/release/ninja
 
 bench: setup-bench ## measure speed and memory against other tools; writes bench/README.md
@@ -63,7 +63,7 @@ setup:
 setup-bench:
 	@scripts/setup bench
 setup-lint:
-	@scripts/setup lint
+	@scripts/setup test lint
 setup-fuzz:
 	@scripts/setup fuzz
 setup-test:

@@ -28,4 +28,15 @@ if(TARGET pomona)
   set_target_properties(pomona PROPERTIES INSTALL_RPATH
     "$<TARGET_FILE_DIR:openvino::runtime>;$<TARGET_FILE_DIR:Arrow::arrow_shared>")
   install(TARGETS pomona)
+  foreach(completion bash-completion/completions/pomona zsh/site-functions/_pomona
+          fish/vendor_completions.d/pomona.fish)
+    string(REGEX MATCH "^[a-z]+" shell ${completion})
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/completions/${completion})
+    get_filename_component(folder ${completion} DIRECTORY)
+    file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/completions/${folder})
+    install(CODE "
+      execute_process(COMMAND $<TARGET_FILE:pomona> completions ${shell}
+                      OUTPUT_FILE ${file} COMMAND_ERROR_IS_FATAL ANY)")
+    install(FILES ${file} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+  endforeach()
 endif()
