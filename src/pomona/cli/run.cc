@@ -24,15 +24,6 @@ constexpr char kFooter[] =
     "RESULTS/plots (SVG and PNG). Run it again after a crash, or when images were added, replaced\n"
     "or removed: only what changed is computed.";
 
-Status CheckComponents(const reduce::Components& k, const model::Card& card) {
-  if (k.fraction == 0 && k.count > card.output.dimension) {
-    return UsageError("--k " + std::to_string(k.count) + " is more than the " +
-                      std::to_string(card.output.dimension) + " numbers that a feature of " +
-                      card.id + " has: give at most that, or a fraction such as 0.95");
-  }
-  return Status::OK();
-}
-
 void PrintFiles(const io::Store& results, Console* console) {
   const auto line = [&](const char* what, const std::string& name, const char* holds) {
     std::string path = results.Describe(name);
@@ -50,7 +41,7 @@ Result<int> Run(const RunFlags& flags, Context* context) {
   Console& console = context->console;
   ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags.components.k));
   ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags.extract.model));
-  ARROW_RETURN_NOT_OK(CheckComponents(k, card));
+  ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
   ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags.extract));
   ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, context));
   PrintExtract(job, report, &console);
