@@ -30,6 +30,9 @@ Moments::Moments(int dimension) : dimension_(dimension), origin_(dimension), off
 }
 
 void Moments::Add(const float* features, int64_t rows) {
+  // At most dimension / 2 rows before a block, and each block brings one row of Shift.
+  const int64_t most = dimension_ / 2 + kBlockRows + 1;
+  if (rows_.empty()) rows_.reserve(std::min(rows + rows / kBlockRows, most) * dimension_);
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
