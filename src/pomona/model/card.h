@@ -22,11 +22,11 @@ enum class Architecture {
 };
 
 struct Weights {
-  std::string url;                  // official address, empty if bundled or the user's own
-  std::string file;                 // bundled: relative to the card. Otherwise: name in the cache
-  std::string sha256;               // as the publisher (or the bundle) states it, or empty
-  std::string sha256_prefix;        // torchvision states the first 8 hex digits in the file name
-  std::string md5;                  // Keras states this
+  std::string url;            // official address, empty if bundled or the user's own
+  std::string file;           // bundled: relative to the card. Otherwise: name in the cache
+  std::string sha256;         // as the publisher (or the bundle) states it, or empty
+  std::string sha256_prefix;  // torchvision states the first 8 hex digits in the file name
+  std::string md5;            // Keras states this
   bool bundled = false;
 };
 

@@ -1,0 +1,25 @@
+// Whether a file of weights is the one its publisher means.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "pomona/base/status.h"
+#include "pomona/model/card.h"
+
+namespace pomona::model {
+
+// SHA-256 of what decides the network: the file or, for an OpenVINO IR, its .xml followed by its
+// .bin (`cat model.xml model.bin | sha256sum`).
+Result<std::string> HashWeights(const std::filesystem::path& file);
+
+// Compares `file`, whose HashWeights is `sha256`, with every checksum the card states and with the
+// one pinned by PinWeights, if there is one. The error gives both values.
+Status CheckWeights(const Weights& stated, const std::filesystem::path& file,
+                    const std::string& sha256);
+
+// Writes FILE.sha256 (as sha256sum does), so that a publisher who states no full SHA-256 is held to
+// what was downloaded first.
+Status PinWeights(const std::filesystem::path& file, const std::string& sha256);
+
+}  // namespace pomona::model
