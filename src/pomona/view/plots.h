@@ -1,6 +1,7 @@
 // Pictures of results, as SVG and PNG from one drawing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,20 +24,23 @@ struct Scree {
 };
 
 struct Scatter {
-  std::string title;             // "Principal components 1 and 2"
-  std::string x_axis, y_axis;    // "PC1 (23.4 % of variance)"
-  std::vector<double> x, y;      // one per image
-  std::vector<std::string> labels;  // one per image, "" for none
+  std::string title;                // "Principal components 1 and 2"
+  std::string x_axis, y_axis;       // "PC1 (23.4 % of variance)"; without y_axis, y has no scale
+  std::vector<double> x, y;         // one per image; what is not finite is not drawn
+  std::vector<std::string> labels;  // one per image, any bytes, "" for none
   Facts facts;
 };
 
+// SVG documents of 960 x 600, the same bytes for the same input everywhere. Colours tell up to 7
+// labels apart also for the colour-blind; more labels get other shapes and their names on the map.
 std::string ScreeSvg(const Scree& scree);
 std::string ScatterSvg(const Scatter& scatter);
 
-// An SVG document as PNG bytes, `width` pixels wide.
+// An SVG document (with a viewBox) as PNG bytes, `width` pixels wide, 1 to 20,000.
 Result<std::string> RenderPng(const std::string& svg, int width);
 
 // From pca/ to plots/scree.{svg,png} and plots/pca.{svg,png}; gives the names written.
+// NothingToRead without features or pca/; an error if the features changed since.
 Result<std::vector<std::string>> WritePlots(io::Store* results);
 
 }  // namespace pomona::view
