@@ -6,7 +6,8 @@
 
 namespace pomona::image {
 
-// 8-bit RGB (not OpenCV's BGR), row after row from the top, no padding: rgb[(y * width + x) * 3 + c].
+// 8-bit RGB (not OpenCV's BGR), row after row from the top, no padding: rgb[(y * width + x) * 3 +
+// c].
 struct Image {
   int width = 0;
   int height = 0;

@@ -1,0 +1,71 @@
+#include "pomona/image/decode.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "pomona/base/text.h"
+#include "pomona/image/codecs.h"
+#include "pomona/image/exif.h"
+#include "pomona/image/sniff.h"
+
+namespace pomona::image {
+namespace {
+
+Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits& limits) {
+  const Sniffed sniffed = Sniff(bytes);
+  switch (sniffed.format) {
+    case Format::kJpeg:
+      return DecodeJpeg(bytes, limits);
+    case Format::kPng:
+      return DecodePng(bytes, limits);
+    case Format::kWebp:
+      return DecodeWebp(bytes, limits);
+    case Format::kOtherImage:
+      return Rejection{Reason::kUnsupportedFormat,
+                       std::string(sniffed.name) + " is not decoded (JPEG, PNG and WebP are)",
+                       std::nullopt};
+    case Format::kNotAnImage:
+      break;
+  }
+  return Rejection{Reason::kNotAnImage, "starts with " + DescribeStart(bytes), std::nullopt};
+}
+
+}  // namespace
+
+std::optional<Rejection> CheckSize(int64_t width, int64_t height, const DecodeLimits& limits) {
+  if (width <= 0 || height <= 0) {
+    return Rejection{Reason::kCorrupt, "the header gives it no pixels", std::nullopt};
+  }
+  if (width > limits.max_pixels / height) {
+    return Rejection{Reason::kTooLarge,
+                     std::to_string(width) + "x" + std::to_string(height) + " pixels exceed " +
+                         WithThousands(limits.max_pixels),
+                     std::nullopt};
+  }
+  return std::nullopt;
+}
+
+void LayOverWhite(const uint8_t* rgba, int64_t count, uint8_t* rgb) {
+  for (int64_t i = 0; i < count; ++i, rgba += 4, rgb += 3) {
+    const unsigned alpha = rgba[3];
+    for (int c = 0; c < 3; ++c) {
+      rgb[c] = static_cast<uint8_t>((rgba[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+  }
+}
+
+Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits) {
+  if (bytes.empty()) return Rejection{Reason::kEmpty, "the file has no bytes", 0};
+  if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
+    return Rejection{
+        Reason::kTooLarge,
+        HumanBytes(static_cast<int64_t>(bytes.size())) + " exceed " + HumanBytes(limits.max_bytes),
+        std::nullopt};
+  }
+  Outcome<Stored> stored = DecodeStored(bytes, limits);
+  if (!stored.ok()) return stored.rejection();
+  return ApplyOrientation(std::move(stored.value().image), stored.value().orientation);
+}
+
+}  // namespace pomona::image

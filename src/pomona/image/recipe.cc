@@ -1,0 +1,171 @@
+#include "pomona/image/recipe.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "pomona/base/text.h"
+#include "pomona/image/kernels/filter.h"
+#include "pomona/image/kernels/nlm.h"
+#include "pomona/image/kernels/resize.h"
+
+namespace pomona::image {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr int kMaxSide = 4096;  // of what a network sees
+constexpr float kMaxH = 100;
+
+constexpr std::array<std::pair<std::string_view, ResizeMethod>, 4> kResizeNames = {{
+    {"bilinear", ResizeMethod::kBilinear},
+    {"area", ResizeMethod::kArea},
+    {"bicubic", ResizeMethod::kBicubic},
+    {"pil-bilinear", ResizeMethod::kPilBilinear},
+}};
+
+constexpr std::array<std::pair<std::string_view, DenoiseMethod>, 5> kDenoiseNames = {{
+    {"none", DenoiseMethod::kNone},
+    {"gaussian", DenoiseMethod::kGaussian},
+    {"median", DenoiseMethod::kMedian},
+    {"bilateral", DenoiseMethod::kBilateral},
+    {"nlm", DenoiseMethod::kNlm},
+}};
+
+Status UnknownDenoise(std::string_view text) {
+  return UsageError("unknown denoising " + Quoted(text) +
+                    ": use none, gaussian, median, bilateral, nlm or nlm:H with 0 < H <= 100");
+}
+
+Result<float> ParseH(std::string_view text, std::string_view whole) {
+  float h = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), h);
+  if (error != std::errc() || end != text.data() + text.size() || !(h > 0 && h <= kMaxH)) {
+    return UnknownDenoise(whole);
+  }
+  return h;
+}
+
+// A whole number in [1, kMaxSide].
+Result<int> ParseSide(const nlohmann::json& json, const char* key) {
+  const nlohmann::json& value = json.at(key);
+  if (!value.is_number_integer() || value < 1 || value > kMaxSide) {
+    return Status::Invalid("recipe: \"", key, "\" must be a whole number from 1 to ", kMaxSide,
+                           ", not ", value.dump());
+  }
+  return value.get<int>();
+}
+
+Status CheckFields(const nlohmann::json& json) {
+  static const std::set<std::string> kFields = {"denoise", "height", "resize", "version", "width"};
+  if (!json.is_object()) return Status::Invalid("recipe: must be a JSON object");
+  for (const auto& [key, value] : json.items()) {
+    if (!kFields.contains(key)) return Status::Invalid("recipe: unknown field \"", key, "\"");
+  }
+  for (const std::string& field : kFields) {
+    if (!json.contains(field)) return Status::Invalid("recipe: field \"", field, "\" is missing");
+  }
+  for (const char* field : {"denoise", "resize"}) {
+    if (!json.at(field).is_string()) {
+      return Status::Invalid("recipe: \"", field, "\" must be a string");
+    }
+  }
+  if (json.at("version") != kVersion) {
+    return Status::Invalid("recipe: version ", json.at("version").dump(),
+                           " is not the one this program makes (", kVersion, ")");
+  }
+  return Status::OK();
+}
+
+Image Resize(const Image& image, const Recipe& recipe) {
+  switch (recipe.resize) {
+    case ResizeMethod::kBilinear:
+      return ResizeBilinear(image, recipe.width, recipe.height);
+    case ResizeMethod::kArea:
+      return ResizeArea(image, recipe.width, recipe.height);
+    case ResizeMethod::kBicubic:
+      return ResizeBicubic(image, recipe.width, recipe.height);
+    case ResizeMethod::kPilBilinear:
+      break;
+  }
+  return ResizePilBilinear(image, recipe.width, recipe.height);
+}
+
+}  // namespace
+
+Result<ResizeMethod> ParseResize(std::string_view text) {
+  for (const auto& [name, method] : kResizeNames) {
+    if (name == text) return method;
+  }
+  return UsageError("unknown resizing " + Quoted(text) +
+                    ": use bilinear, area, bicubic or pil-bilinear");
+}
+
+std::string ToString(ResizeMethod method) {
+  for (const auto& [name, m] : kResizeNames) {
+    if (m == method) return std::string(name);
+  }
+  return {};
+}
+
+Result<Denoise> ParseDenoise(std::string_view text) {
+  for (const auto& [name, method] : kDenoiseNames) {
+    if (name == text) return Denoise{method, Denoise().h};
+  }
+  if (!text.starts_with("nlm:")) return UnknownDenoise(text);
+  ARROW_ASSIGN_OR_RAISE(const float h, ParseH(text.substr(4), text));
+  return Denoise{DenoiseMethod::kNlm, h};
+}
+
+std::string ToString(const Denoise& denoise) {
+  std::string text;
+  for (const auto& [name, method] : kDenoiseNames) {
+    if (method == denoise.method) text = name;
+  }
+  if (denoise.method != DenoiseMethod::kNlm) return text;
+  std::array<char, 32> h;
+  const auto end = std::to_chars(h.data(), h.data() + h.size(), denoise.h).ptr;
+  return text + ":" + std::string(h.data(), end);
+}
+
+nlohmann::json ToJson(const Recipe& recipe) {
+  return {{"denoise", ToString(recipe.denoise)},
+          {"height", recipe.height},
+          {"resize", ToString(recipe.resize)},
+          {"version", kVersion},
+          {"width", recipe.width}};
+}
+
+Result<Recipe> RecipeFromJson(const nlohmann::json& json) {
+  ARROW_RETURN_NOT_OK(CheckFields(json));
+  Recipe recipe;
+  ARROW_ASSIGN_OR_RAISE(recipe.width, ParseSide(json, "width"));
+  ARROW_ASSIGN_OR_RAISE(recipe.height, ParseSide(json, "height"));
+  ARROW_ASSIGN_OR_RAISE(recipe.resize, ParseResize(json.at("resize").get<std::string>()));
+  ARROW_ASSIGN_OR_RAISE(recipe.denoise, ParseDenoise(json.at("denoise").get<std::string>()));
+  return recipe;
+}
+
+Image Prepare(const Image& decoded, const Recipe& recipe) {
+  Image resized = Resize(decoded, recipe);
+  switch (recipe.denoise.method) {
+    case DenoiseMethod::kNone:
+      break;
+    case DenoiseMethod::kGaussian:
+      return GaussianBlur3(resized);
+    case DenoiseMethod::kMedian:
+      return MedianBlur3(resized);
+    case DenoiseMethod::kBilateral:
+      return BilateralFilter5(resized);
+    case DenoiseMethod::kNlm:
+      return NlmDenoise(resized, recipe.denoise.h);
+  }
+  return resized;
+}
+
+}  // namespace pomona::image
