@@ -144,6 +144,10 @@ Status ReadWeightsFields(const json& object, Weights* weights) {
   if (!url.empty() && !url.starts_with("https://") && !url.starts_with("http://")) {
     return fields.Bad("url", "must start with https:// or http://");
   }
+  if (!url.empty() && weights->sha256.empty() && weights->sha256_prefix.empty() &&
+      weights->md5.empty()) {
+    return fields.Bad("url", "needs a checksum beside it: sha256, sha256_prefix or md5");
+  }
   if (!url.empty() && weights->bundled) {
     return fields.Bad("url", "must be absent from a card whose weights are bundled");
   }
@@ -151,6 +155,10 @@ Status ReadWeightsFields(const json& object, Weights* weights) {
   if (!StaysInside(file) || (!url.empty() && file != file.filename())) {
     return fields.Bad(
         "file", "must be a file name" + std::string(url.empty() ? ", relative to the card" : ""));
+  }
+  if (!url.empty() && file.extension() == ".xml") {
+    return fields.Bad("url",
+                      "must be absent: an OpenVINO IR is two files; put them beside the card");
   }
   if (!weights->sha256.empty() && !IsHex(weights->sha256, 64, 64)) {
     return fields.Bad("sha256", "must be 64 lower-case hex digits");

@@ -39,7 +39,7 @@ Result<std::string> HashWeights(const fs::path& file) {
   return Sha256Hex(both);
 }
 
-Status CheckWeights(const Weights& stated, const fs::path& file, const std::string& sha256) {
+Status CheckStated(const Weights& stated, const fs::path& file, const std::string& sha256) {
   if (!stated.sha256.empty() && sha256 != stated.sha256) {
     return Differs(file, "SHA-256", sha256, stated.sha256, "the model card states");
   }
@@ -51,6 +51,10 @@ Status CheckWeights(const Weights& stated, const fs::path& file, const std::stri
     ARROW_ASSIGN_OR_RAISE(const std::string md5, Md5File(file));
     if (md5 != stated.md5) return Differs(file, "MD5", md5, stated.md5, "the publisher states");
   }
+  return Status::OK();
+}
+
+Status CheckPinned(const fs::path& file, const std::string& sha256) {
   std::string pinned;
   if (std::ifstream in(PinOf(file)); in && in >> pinned && pinned != sha256) {
     return Differs(file, "SHA-256", sha256, pinned,
@@ -60,6 +64,8 @@ Status CheckWeights(const Weights& stated, const fs::path& file, const std::stri
 }
 
 Status PinWeights(const fs::path& file, const std::string& sha256) {
+  std::error_code error;
+  if (fs::exists(PinOf(file), error)) return CheckPinned(file, sha256);
   std::ofstream out(PinOf(file), std::ios::binary | std::ios::trunc);
   out << sha256 << "  " << file.filename().string() << "\n";
   out.close();

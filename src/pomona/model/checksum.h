@@ -13,13 +13,16 @@ namespace pomona::model {
 // .bin (`cat model.xml model.bin | sha256sum`).
 Result<std::string> HashWeights(const std::filesystem::path& file);
 
-// Compares `file`, whose HashWeights is `sha256`, with every checksum the card states and with the
-// one pinned by PinWeights, if there is one. The error gives both values.
-Status CheckWeights(const Weights& stated, const std::filesystem::path& file,
-                    const std::string& sha256);
+// Compares `file`, whose HashWeights is `sha256`, with every checksum the card states. The error
+// gives both values.
+Status CheckStated(const Weights& stated, const std::filesystem::path& file,
+                   const std::string& sha256);
 
-// Writes FILE.sha256 (as sha256sum does), so that a publisher who states no full SHA-256 is held to
-// what was downloaded first.
+// Compares `sha256` with what PinWeights wrote for `file`; OK if it never did.
+Status CheckPinned(const std::filesystem::path& file, const std::string& sha256);
+
+// Writes FILE.sha256 (as sha256sum does) unless it is there, so that a publisher who states no full
+// SHA-256 is held to what was downloaded first.
 Status PinWeights(const std::filesystem::path& file, const std::string& sha256);
 
 }  // namespace pomona::model

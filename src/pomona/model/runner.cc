@@ -101,7 +101,10 @@ class OpenVinoRunner : public Runner {
 // A user's own file is not held to the checksums of the published one; its hash is recorded.
 Result<std::string> HashAndCheck(const Card& card, const fs::path& file, bool users_own) {
   ARROW_ASSIGN_OR_RAISE(std::string sha256, HashWeights(file));
-  if (!users_own) ARROW_RETURN_NOT_OK(CheckWeights(card.weights, file, sha256));
+  if (!users_own) {
+    ARROW_RETURN_NOT_OK(CheckStated(card.weights, file, sha256));
+    ARROW_RETURN_NOT_OK(CheckPinned(file, sha256));
+  }
   return sha256;
 }
 
