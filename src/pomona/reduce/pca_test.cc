@@ -307,6 +307,25 @@ TEST(FitPca, NoVariationGivesNoComponents) {
   }
 }
 
+// One float32 step in one of 500,000 rows is below what scikit-learn takes for a variance.
+TEST(FitPca, RoundingNoiseInAConstantColumnIsNoVariance) {
+  Matrix x{500'000, 2, {}};
+  for (int64_t i = 0; i < x.rows; ++i) {
+    x.values.push_back(16000);
+    x.values.push_back(static_cast<float>(i % 7));
+  }
+  x.values[2468] = std::nextafter(16000.F, 20000.F);
+  const Moments moments = MomentsOf(x);
+  EXPECT_GT(moments.m2_diagonal()[0], 0);
+  const Pca pca = *FitPca(moments, All(2));
+  EXPECT_EQ(pca.scaler.constant, std::vector<int>{0});
+  EXPECT_EQ(pca.rank, 1);
+  EXPECT_EQ(pca.components, (std::vector<double>{0, 1}));
+
+  for (size_t i = 1; i < x.values.size(); i += 2) x.values[i] = 3;
+  EXPECT_EQ(Fit(x, All(2)).rank, 0);
+}
+
 TEST(FitPca, TwoRowsSpanOneComponent) {
   const Matrix x{2, 3, {1, 5, -2, 3, 5, -6}};
   const Pca pca = Fit(x, All(3));
