@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include <openvino/frontend/manager.hpp>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
-#include <openvino/runtime/core.hpp>
 
 #include "pomona/base/text.h"
 
@@ -133,11 +133,19 @@ Status CheckConstants(const ov::Model& model) {
   return Status::OK();
 }
 
-Result<std::shared_ptr<ov::Model>> ReadAndCut(const Card& card, const std::filesystem::path& file) {
-  if (file.extension() != ".xml" && file.extension() != ".onnx") {
+// The reader is chosen by name: OpenVINO's own choice tries all of them, and some complain on
+// stderr.
+Result<std::shared_ptr<ov::Model>> ReadWhole(const std::filesystem::path& file) {
+  const bool onnx = file.extension() == ".onnx";
+  if (!onnx && file.extension() != ".xml") {
     return Status::Invalid("its name must end in .onnx or .xml (with .bin beside it)");
   }
-  const auto whole = ov::Core().read_model(file.string());
+  const auto reader = ov::frontend::FrontEndManager().load_by_framework(onnx ? "onnx" : "ir");
+  return reader->convert(reader->load(file.string()));
+}
+
+Result<std::shared_ptr<ov::Model>> ReadAndCut(const Card& card, const std::filesystem::path& file) {
+  ARROW_ASSIGN_OR_RAISE(const auto whole, ReadWhole(file));
   ARROW_ASSIGN_OR_RAISE(const Value output, FindOutput(*whole, card.output.node));
   ARROW_ASSIGN_OR_RAISE(const auto model, Cut(output, card.input.node));
   ARROW_RETURN_NOT_OK(FixShape(card.input, model.get()));
