@@ -109,6 +109,7 @@ class Decompressor {
 
   static boolean OnEndOfBytes(j_decompress_ptr info) {
     Decompressor* self = Self(reinterpret_cast<j_common_ptr>(info));
+    info->src->bytes_in_buffer = 0;  // the entropy decoder may have read on from a copy of it
     std::snprintf(self->message_, sizeof(self->message_), "the JPEG data end early");
     self->GiveUp(Reason::kTruncated);
   }
@@ -116,8 +117,6 @@ class Decompressor {
   static void Skip(j_decompress_ptr info, long count) {
     if (count <= 0) return;
     if (static_cast<size_t>(count) > info->src->bytes_in_buffer) {
-      info->src->next_input_byte += info->src->bytes_in_buffer;
-      info->src->bytes_in_buffer = 0;
       OnEndOfBytes(info);
     }
     info->src->next_input_byte += count;

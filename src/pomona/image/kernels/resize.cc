@@ -60,14 +60,11 @@ void BlendFourRows(const int32_t* const* HWY_RESTRICT rows, const int32_t* HWY_R
   const int32_t wc = weight[2];
   const int32_t wd = weight[3];
   for (size_t i = 0; i < n; ++i) {
-    const int32_t sum = (a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd + (1 << 21)) >> 22;
-    out[i] = static_cast<uint8_t>(std::min(std::max(sum, 0), 255));
+    const int32_t sum = a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd;
+    // To the nearest level; of two, to the even one.
+    const int32_t level = (sum + (1 << 21) - 1 + ((sum >> 22) & 1)) >> 22;
+    out[i] = static_cast<uint8_t>(std::min(std::max(level, 0), 255));
   }
-}
-
-void AddWeighted(const uint32_t* HWY_RESTRICT row, uint32_t weight, size_t n,
-                 uint64_t* HWY_RESTRICT sums) {
-  for (size_t i = 0; i < n; ++i) sums[i] += static_cast<uint64_t>(row[i]) * weight;
 }
 
 void AddWeightedBytes(const uint8_t* HWY_RESTRICT row, int32_t weight, size_t n,
@@ -98,7 +95,6 @@ HWY_EXPORT(TwoTaps);
 HWY_EXPORT(BlendTwoRows);
 HWY_EXPORT(FourTaps);
 HWY_EXPORT(BlendFourRows);
-HWY_EXPORT(AddWeighted);
 HWY_EXPORT(AddWeightedBytes);
 HWY_EXPORT(HalveRows);
 
@@ -265,28 +261,29 @@ Image ResizeLinear(const Image& image, int width, int height, Locate locate) {
 
 // ---- A varying number of taps: means over areas, and Pillow's widened triangle.
 
-constexpr int kFineBits = 22;
+constexpr int kFineBits = 22;  // of the triangle's weights
 
-// Source pixels first, first + 1 ... with their weights, of 22 bits.
+// Source pixels first, first + 1 ... with their weights.
+template <typename T>
 struct Span {
   int first = 0;
-  std::vector<uint32_t> weight;
+  std::vector<T> weight;
 };
 
-// As OpenCV cuts target pixel's cell, slivers below a thousandth of a pixel left out.
-std::vector<Span> AreaSpans(int from, int to) {
+// Each target pixel's cell as OpenCV cuts it, slivers below a thousandth of a pixel left out.
+std::vector<Span<float>> AreaSpans(int from, int to) {
   constexpr double kSliver = 1e-3;
   const double scale = static_cast<double>(from) / to;
-  std::vector<Span> spans(static_cast<size_t>(to));
+  std::vector<Span<float>> spans(static_cast<size_t>(to));
   for (int i = 0; i < to; ++i) {
     const double begin = i * scale;
     const double end = begin + scale;
     const double cell = std::min(scale, from - begin);
     const int whole_end = std::min(static_cast<int>(std::floor(end)), from - 1);
     const int whole_begin = std::min(static_cast<int>(std::ceil(begin)), whole_end);
-    Span& span = spans[static_cast<size_t>(i)];
+    Span<float>& span = spans[static_cast<size_t>(i)];
     const auto add = [&span, cell](double covered) {
-      span.weight.push_back(static_cast<uint32_t>(std::lround(covered / cell * (1 << kFineBits))));
+      span.weight.push_back(static_cast<float>(covered / cell));
     };
     const bool head = whole_begin - begin > kSliver;
     span.first = head ? whole_begin - 1 : whole_begin;
@@ -298,10 +295,10 @@ std::vector<Span> AreaSpans(int from, int to) {
 }
 
 // Pillow's precomputed coefficients of its triangle filter.
-std::vector<Span> TriangleSpans(int from, int to) {
+std::vector<Span<uint32_t>> TriangleSpans(int from, int to) {
   const double scale = static_cast<double>(from) / to;
   const double support = std::max(scale, 1.0);
-  std::vector<Span> spans(static_cast<size_t>(to));
+  std::vector<Span<uint32_t>> spans(static_cast<size_t>(to));
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * scale;
     const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
@@ -313,7 +310,7 @@ std::vector<Span> TriangleSpans(int from, int to) {
       weights.push_back(std::max(0.0, 1.0 - distance));
       total += weights.back();
     }
-    Span& span = spans[static_cast<size_t>(i)];
+    Span<uint32_t>& span = spans[static_cast<size_t>(i)];
     span.first = first;
     for (const double w : weights) {
       span.weight.push_back(static_cast<uint32_t>(w / total * (1 << kFineBits) + 0.5));
@@ -322,14 +319,24 @@ std::vector<Span> TriangleSpans(int from, int to) {
   return spans;
 }
 
-// sums of 30 bits: samples times weights along a row.
-void SpansAcross(const uint8_t* row, const std::vector<Span>& spans, uint32_t* sums) {
-  for (const Span& span : spans) {
-    uint32_t red = 0;
-    uint32_t green = 0;
-    uint32_t blue = 0;
+// Products and sums that are not fused, wherever the compiler could: the last bit of a float
+// decides which way a value midway between two levels goes.
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+// Samples times weights along a row, summed in order.
+template <typename T>
+void SpansAcross(const uint8_t* row, const std::vector<Span<T>>& spans, T* sums) {
+  for (const Span<T>& span : spans) {
+    T red = 0;
+    T green = 0;
+    T blue = 0;
     const uint8_t* pixel = row + 3 * static_cast<std::ptrdiff_t>(span.first);
-    for (const uint32_t weight : span.weight) {
+    for (const T weight : span.weight) {
       red += weight * pixel[0];
       green += weight * pixel[1];
       blue += weight * pixel[2];
@@ -342,31 +349,40 @@ void SpansAcross(const uint8_t* row, const std::vector<Span>& spans, uint32_t* s
   }
 }
 
+void AddWeighted(const std::vector<float>& row, float weight, std::vector<float>* sums) {
+  for (size_t i = 0; i < row.size(); ++i) (*sums)[i] += row[i] * weight;
+}
+
+#if !defined(__clang__) && defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+
 uint8_t RoundFine(uint32_t sum) {
   return static_cast<uint8_t>(
       std::min<uint32_t>((sum + (1U << (kFineBits - 1))) >> kFineBits, 255));
 }
 
+uint8_t RoundToEven(float value) {
+  return static_cast<uint8_t>(std::clamp(std::lrint(value), 0L, 255L));
+}
+
 Image AreaMeans(const Image& image, int width, int height) {
   Image out = Blank(width, height);
-  const std::vector<Span> across = AreaSpans(image.width, width);
-  const std::vector<Span> down = AreaSpans(image.height, height);
-  std::vector<uint32_t> row(RowSamples(out));
-  std::vector<uint64_t> sums(RowSamples(out));
+  const std::vector<Span<float>> across = AreaSpans(image.width, width);
+  const std::vector<Span<float>> down = AreaSpans(image.height, height);
+  std::vector<float> row(RowSamples(out));
+  std::vector<float> sums(RowSamples(out));
   int made = -1;  // which source row `row` is: neighbouring cells share one
   for (int y = 0; y < height; ++y) {
-    std::ranges::fill(sums, uint64_t{1} << (2 * kFineBits - 1));
-    const Span& span = down[static_cast<size_t>(y)];
+    std::ranges::fill(sums, 0.0F);
+    const Span<float>& span = down[static_cast<size_t>(y)];
     for (size_t j = 0; j < span.weight.size(); ++j) {
       const int from = span.first + static_cast<int>(j);
       if (from != made) SpansAcross(Row(image, from), across, row.data());
       made = from;
-      HWY_DYNAMIC_DISPATCH(AddWeighted)(row.data(), span.weight[j], row.size(), sums.data());
+      AddWeighted(row, span.weight[j], &sums);
     }
-    uint8_t* to = Row(out, y);
-    for (size_t i = 0; i < sums.size(); ++i) {
-      to[i] = static_cast<uint8_t>(std::min<uint64_t>(sums[i] >> (2 * kFineBits), 255));
-    }
+    std::ranges::transform(sums, Row(out, y), RoundToEven);
   }
   return out;
 }
@@ -386,7 +402,7 @@ Image BlockMeans(const Image& image, int width, int height) {
         const uint8_t* from = Row(image, y * down + dy) + first;
         for (int dx = 0; dx < across; ++dx) sum += from[3 * dx];
       }
-      to[i] = static_cast<uint8_t>(std::lrint(static_cast<float>(sum) * scale));
+      to[i] = RoundToEven(static_cast<float>(sum) * scale);
     }
   }
   return out;
@@ -407,7 +423,7 @@ bool IsHalf(const Image& image, int width, int height) {
 
 Image TriangleAcross(const Image& image, int width) {
   Image out = Blank(width, image.height);
-  const std::vector<Span> spans = TriangleSpans(image.width, width);
+  const std::vector<Span<uint32_t>> spans = TriangleSpans(image.width, width);
   std::vector<uint32_t> sums(RowSamples(out));
   for (int y = 0; y < image.height; ++y) {
     SpansAcross(Row(image, y), spans, sums.data());
@@ -418,11 +434,11 @@ Image TriangleAcross(const Image& image, int width) {
 
 Image TriangleDown(const Image& image, int height) {
   Image out = Blank(image.width, height);
-  const std::vector<Span> spans = TriangleSpans(image.height, height);
+  const std::vector<Span<uint32_t>> spans = TriangleSpans(image.height, height);
   std::vector<int32_t> sums(RowSamples(out));
   for (int y = 0; y < height; ++y) {
     std::ranges::fill(sums, 0);
-    const Span& span = spans[static_cast<size_t>(y)];
+    const Span<uint32_t>& span = spans[static_cast<size_t>(y)];
     for (size_t j = 0; j < span.weight.size(); ++j) {
       HWY_DYNAMIC_DISPATCH(AddWeightedBytes)
       (Row(image, span.first + static_cast<int>(j)), static_cast<int32_t>(span.weight[j]),

@@ -1,4 +1,4 @@
-// Resampling of 8-bit RGB. Integer arithmetic, so the same bytes on every CPU.
+// Resampling of 8-bit RGB: the same bytes on every CPU.
 #pragma once
 
 #include "pomona/image/image.h"
@@ -12,11 +12,13 @@ namespace pomona::image {
 Image ResizeBilinear(const Image& image, int width, int height);
 
 // OpenCV's INTER_AREA: the mean over the covered area where it shrinks in both directions,
-// otherwise a linear blend between pixels that lie across a border. Weights of 22 bits where
-// OpenCV has floats.
+// otherwise a linear blend between pixels that lie across a border. In float, operation for
+// operation, where it is a mean over fractions of pixels.
 Image ResizeArea(const Image& image, int width, int height);
 
-// OpenCV's INTER_CUBIC: Keys' kernel with a = -0.75 and 11-bit weights.
+// OpenCV's INTER_CUBIC: Keys' kernel with a = -0.75 and 11-bit weights. In integers where OpenCV
+// goes through float (and Intel's IPP, where OpenCV calls it, differs in 3 % of values): at most 1
+// off, where a value lies midway between two levels.
 Image ResizeBicubic(const Image& image, int width, int height);
 
 // The values of Pillow's BILINEAR: a triangle filter as wide as the shrinking asks, 22-bit

@@ -1,0 +1,149 @@
+#include "pomona/image/kernels/nlm.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pomona/image/kernels/border.h"
+#include "pomona/image/kernels/lab.h"
+#include "pomona/image/testing.h"
+
+namespace pomona::image {
+namespace {
+
+using Plane = std::vector<uint8_t>;
+
+// The definition as it stands: every patch against every other, pixel by pixel.
+class Reference {
+ public:
+  Reference(std::vector<Plane> planes, int width, int height, float h)
+      : planes_(std::move(planes)),
+        width_(width),
+        height_(height),
+        weights_(NlmWeights(h, static_cast<int>(planes_.size()))) {}
+
+  std::vector<Plane> Run() const {
+    std::vector<Plane> out(planes_.size(), Plane(planes_[0].size()));
+    for (int y = 0; y < height_; ++y) {
+      for (int x = 0; x < width_; ++x) DenoisePixel(x, y, &out);
+    }
+    return out;
+  }
+
+ private:
+  int At(size_t c, int x, int y) const {
+    return planes_[c][static_cast<size_t>(Reflect(y, height_) * width_ + Reflect(x, width_))];
+  }
+
+  int64_t Distance(int x, int y, int dx, int dy) const {
+    int64_t sum = 0;
+    for (size_t c = 0; c < planes_.size(); ++c) {
+      for (int j = y - 3; j <= y + 3; ++j) {
+        for (int i = x - 3; i <= x + 3; ++i) {
+          const int64_t d = At(c, i, j) - At(c, i + dx, j + dy);
+          sum += d * d;
+        }
+      }
+    }
+    return sum;
+  }
+
+  void DenoisePixel(int x, int y, std::vector<Plane>* out) const {
+    int64_t weight_sum = 0;
+    std::array<int64_t, 2> sums = {};
+    for (int dy = -10; dy <= 10; ++dy) {
+      for (int dx = -10; dx <= 10; ++dx) {
+        const auto bin = static_cast<size_t>(Distance(x, y, dx, dy) / 64);
+        const int64_t weight = bin < weights_.size() ? weights_[bin] : 0;
+        weight_sum += weight;
+        for (size_t c = 0; c < planes_.size(); ++c) sums[c] += weight * At(c, x + dx, y + dy);
+      }
+    }
+    for (size_t c = 0; c < planes_.size(); ++c) {
+      (*out)[c][static_cast<size_t>(y * width_ + x)] =
+          static_cast<uint8_t>((sums[c] + weight_sum / 2) / weight_sum);
+    }
+  }
+
+  std::vector<Plane> planes_;
+  int width_;
+  int height_;
+  std::vector<int> weights_;
+};
+
+Image ReferenceDenoise(const Image& image, float h) {
+  LabImage lab = ToLab(image);
+  lab.l = Reference({lab.l}, lab.width, lab.height, h).Run()[0];
+  const auto ab = Reference({lab.a, lab.b}, lab.width, lab.height, h).Run();
+  lab.a = ab[0];
+  lab.b = ab[1];
+  return FromLab(lab);
+}
+
+// Noise of `amplitude` levels on a slope: patches at all distances from the same to unlike.
+Image NoisySlope(int width, int height, int amplitude) {
+  Image image = Noise(width, height);
+  for (size_t i = 0; i < image.rgb.size(); ++i) {
+    const int slope = static_cast<int>(i / 3) % width * 150 / width + 40;
+    image.rgb[i] = static_cast<uint8_t>(slope + image.rgb[i] * amplitude / 255);
+  }
+  return image;
+}
+
+TEST(Nlm, EqualsOpenCvOnSamples) {
+  const testing::NpyArray& pick = GoldenArray("pixels.npz", "nlm_pick");
+  for (int i = 0; i < 10; ++i) {
+    const Image resized = LoadImage("pixels.npz", "resized", pick.data<int64_t>()[i]);
+    EXPECT_EQ(Compare(NlmDenoise(resized, 3), LoadImage("pixels.npz", "nlm_h3", i)).unequal, 0);
+    EXPECT_EQ(Compare(NlmDenoise(resized, 10), LoadImage("pixels.npz", "nlm_h10", i)).unequal, 0);
+  }
+}
+
+TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
+  const Image noise = LoadImage("recipes.npz", "noise");
+  for (const int h : {3, 30, 100}) {
+    const Image expected = LoadImage("recipes.npz", "noise_nlm_" + std::to_string(h));
+    EXPECT_EQ(Compare(NlmDenoise(noise, static_cast<float>(h)), expected).unequal, 0) << "h " << h;
+  }
+}
+
+// Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
+// to 127 and beyond; sizes smaller than a patch and than the search.
+TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
+  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {19, 24}}) {
+    for (const int amplitude : {3, 12, 255}) {
+      const Image image =
+          amplitude == 255 ? Noise(width, height) : NoisySlope(width, height, amplitude);
+      for (const float h : {0.01F, 1.0F, 3.0F, 3.4F, 4.5F, 7.0F, 10.0F, 25.0F, 100.0F}) {
+        const Image expected = ReferenceDenoise(image, h);
+        ForEachTarget([&, w = width](const std::string& target) {
+          ASSERT_EQ(NlmDenoise(image, h).rgb, expected.rgb)
+              << target << ", width " << w << ", h " << h << ", amplitude " << amplitude;
+        });
+      }
+    }
+  }
+}
+
+TEST(Nlm, WeightsFallFromFullToTheThreshold) {
+  for (const float h : {0.01F, 3.0F, 10.0F, 100.0F}) {
+    for (const int channels : {1, 2}) {
+      const std::vector<int> weights = NlmWeights(h, channels);
+      EXPECT_EQ(weights.front(), 19096);
+      EXPECT_TRUE(std::ranges::is_sorted(weights, std::greater<>()));
+      EXPECT_GE(weights.back(), 20);
+    }
+  }
+  EXPECT_EQ(NlmWeights(3, 1).size(), 48);
+  EXPECT_EQ(NlmWeights(3, 2).size(), 95);
+}
+
+TEST(Nlm, LeavesOneColourAlone) {
+  const Image plain{40, 30, std::vector<uint8_t>(size_t{3} * 40 * 30, 128)};
+  const Image expected = FromLab(ToLab(plain));
+  EXPECT_EQ(NlmDenoise(plain, 3).rgb, expected.rgb);
+}
+
+}  // namespace
+}  // namespace pomona::image
