@@ -1,6 +1,7 @@
 #include "pomona/io/folder_source.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pomona/io/file.h"
 #include "pomona/testing/temp_folder.h"
 
 namespace pomona::io {
@@ -169,6 +171,18 @@ TEST_F(FolderSourceTest, LinksInACircleEndWithAWarning) {
   ASSERT_THAT(warnings_, SizeIs(2));
   EXPECT_THAT(warnings_[0], HasSubstr("a/b/up"));
   EXPECT_THAT(warnings_[1], HasSubstr("self"));
+}
+
+TEST_F(FolderSourceTest, AnExcludedFolderIsNotLookedInto) {
+  folder_.Write("a.jpg", "x");
+  folder_.Write("results/plots/pca.png", "x");
+  const auto all = FolderSource::Open(folder_.path(), {}).ValueOrDie();
+  EXPECT_EQ(all->List({}, {})->entries.size(), 2U);
+  const auto source =
+      FolderSource::Open(folder_.path(), {"", folder_ / "results"}).ValueOrDie();
+  const Listing listing = source->List({}, {}).ValueOrDie();
+  ASSERT_EQ(listing.entries.size(), 1U);
+  EXPECT_EQ(listing.entries[0].path, "a.jpg");
 }
 
 TEST_F(FolderSourceTest, FoldersThatLinkToEachOtherEnd) {
@@ -343,18 +357,33 @@ TEST_F(FolderSourceTest, StopsInTheMiddleAndReportsProgress) {
 }
 
 TEST_F(FolderSourceTest, DeepTreesNeedOneOpenFolder) {
-  std::string path = folder_.path();
   std::string name;
-  while (path.size() < 4000) {
-    path += "/d";
-    name += "d/";
-    ASSERT_EQ(mkdir(path.c_str(), 0755), 0);
-  }
+  for (int i = 0; i < 100; ++i) name += "d/";
   folder_.Write(name + "x.jpg", "deep");
-  const auto source = Open();
-  const Listing listing = source->List(observer_, {}).ValueOrDie();
-  ASSERT_THAT(listing.entries, SizeIs(1));
-  EXPECT_EQ(Text(source->Read(listing.entries[0], kNoLimit)), "deep");
+  EXPECT_EQ(testing::InChild([&] {
+              const rlimit few = {20, 20};
+              setrlimit(RLIMIT_NOFILE, &few);
+              const auto source = Open();
+              const Listing listing = source->List(observer_, {}).ValueOrDie();
+              return Text(source->Read(listing.entries.at(0), kNoLimit));
+            }),
+            "deep");
+}
+
+TEST_F(FolderSourceTest, ATreeDeeperThanPathsMayBeIsRejectedThere) {
+  folder_.Write("a.jpg", "x");
+  Fd folder(open(folder_.path().c_str(), O_RDONLY));
+  const std::string name(200, 'd');
+  for (int i = 0; i < 25; ++i) {  // 5,000 bytes: over PATH_MAX
+    ASSERT_EQ(mkdirat(folder.get(), name.c_str(), 0755), 0);
+    folder = Fd(openat(folder.get(), name.c_str(), O_RDONLY));
+  }
+  close(openat(folder.get(), "lost.jpg", O_CREAT | O_WRONLY, 0644));
+  const Listing listing = List();
+  ASSERT_THAT(listing.entries, SizeIs(2));
+  EXPECT_EQ(listing.entries[1].rejected->reason, Reason::kUnreadable);
+  EXPECT_THAT(listing.entries[1].rejected->detail, HasSubstr("File name too long"));
+  ASSERT_THAT(warnings_, SizeIs(1));
 }
 
 TEST_F(FolderSourceTest, ARootThatIsNotUtf8IsShownEscapedAndRead) {
