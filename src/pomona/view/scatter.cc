@@ -63,8 +63,9 @@ struct Classes {
   size_t named = 0;         // that have a class of their own
 };
 
-// The largest groups, at most `most`, by label.
-using Groups = std::map<std::string_view, std::vector<size_t>>;
+using Groups = std::map<std::string_view, std::vector<size_t>>;  // label -> members
+
+// The labels of the largest groups, at most `most`; of equal ones those that come first.
 std::set<std::string_view> Largest(const Groups& groups, size_t most) {
   std::vector<Groups::const_iterator> order;
   for (auto it = groups.begin(); it != groups.end(); ++it) order.push_back(it);
@@ -89,8 +90,8 @@ Classes Classify(const Scatter& scatter) {
   if (groups.empty()) unlabelled.mark.colour = kAllNeutral;
   const std::set<std::string_view> own = Largest(groups, kMostClasses);
   Classes classes{{}, groups.size(), own.size()};
-  Class rest =
-      Grey(WithThousands(static_cast<int64_t>(groups.size() - own.size())) + " other labels");
+  const auto others = static_cast<int64_t>(groups.size() - own.size());
+  Class rest = Grey(WithThousands(others) + (others == 1 ? " other label" : " other labels"));
   for (auto& [label, members] : groups) {
     if (own.contains(label)) {
       const Mark mark = MarkOf(static_cast<int>(classes.list.size()));
