@@ -9,7 +9,7 @@
 namespace pomona {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 // An independent reading of RFC 3629: decode by bit counting, then check the code point.
 bool IsUtf8ByDecoding(const std::string& s) {

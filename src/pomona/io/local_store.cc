@@ -121,7 +121,8 @@ Status ListFolder(const std::string& folder, const std::string& prefix,
       continue;
     }
     if (S_ISDIR(info.st_mode)) {
-      ARROW_RETURN_NOT_OK(ListFolder(folder + "/" + name, prefix + name + "/", files));
+      ARROW_RETURN_NOT_OK(
+          ListFolder(folder + "/" + name, std::string(prefix).append(name).append("/"), files));
     } else if (S_ISREG(info.st_mode)) {
       files->push_back({prefix + name, info.st_size, IsTemporaryName(name)});
     }

@@ -116,7 +116,7 @@ class TarReader {
   int64_t position_ = 0;
   bool open_ = false;
   archive* archive_;
-  std::array<char, 32 * 1024> buffer_;
+  std::array<char, 1 << 15> buffer_;
 };
 
 // Entry::locator: where the data are, in which state of the tar.

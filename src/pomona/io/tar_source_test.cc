@@ -9,7 +9,6 @@
 #include <clocale>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,7 +23,6 @@
 namespace pomona::io {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -75,7 +73,8 @@ std::string Pax(const std::vector<std::pair<std::string, std::string>>& records)
     const size_t rest = key.size() + value.size() + 3;
     size_t length = rest + 1;
     while (std::to_string(length).size() + rest != length) ++length;
-    body += std::to_string(length) + " " + key + "=" + value + "\n";
+    body.append(std::to_string(length)).append(" ").append(key).append("=");
+    body.append(value).append("\n");
   }
   return Header("PaxHeader", body.size(), 'x') + Padded(body);
 }
@@ -318,7 +317,7 @@ TEST_F(TarSourceTest, ADamagedHeaderCostsOneMemberAndAWarning) {
 }
 
 TEST_F(TarSourceTest, TarsOneAfterTheOtherAreOne) {
-  const std::string gap(9 * 512, '\0');  // tar pads to 10,240 bytes
+  const std::string gap(size_t{9} * 512, '\0');  // tar pads to 10,240 bytes
   const auto source = Open(Member("a.jpg", "a") + End() + gap + Member("b.jpg", "b") + End());
   EXPECT_THAT(Contents(*source, List(*source)), ElementsAre("a.jpg=a", "b.jpg=b"));
   EXPECT_THAT(warnings_, IsEmpty());
@@ -413,6 +412,7 @@ TEST_F(TarSourceTest, ThreadsReadAtTheSameTime) {
   const Listing listing = List(*source);
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 64; ++i) {

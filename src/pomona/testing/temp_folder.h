@@ -37,7 +37,7 @@ class TempFolder {
 
   // Writes a file, making the folders it lies in; gives its path.
   std::string Write(std::string_view name, std::string_view bytes) const {
-    const std::string file = *this / name;
+    std::string file = *this / name;
     std::filesystem::create_directories(std::filesystem::path(file).parent_path());
     std::ofstream(file, std::ios::binary) << bytes;
     return file;
