@@ -1,17 +1,13 @@
 #include "pomona/cli/flags.h"
 
-#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <map>
-#include <system_error>
 #include <utility>
 
 #include "pomona/base/text.h"
 #include "pomona/base/threads.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/manifest.h"
-#include "pomona/io/file.h"
 
 namespace pomona::cli {
 namespace {
@@ -57,23 +53,6 @@ std::string ReasonCounts(const io::Store& results) {
     text += (text.empty() ? "" : ", ") + WithThousands(n) + " " + std::string(reason);
   }
   return text;
-}
-
-// The next run would list results that lie among the images: a plot is an image, too.
-Status CheckApart(const std::string& images, const std::string& results) {
-  namespace fs = std::filesystem;
-  ARROW_ASSIGN_OR_RAISE(const std::string images_path, io::LocalPath(images));
-  ARROW_ASSIGN_OR_RAISE(const std::string results_path, io::LocalPath(results));
-  std::error_code error;
-  const fs::path from = fs::weakly_canonical(images_path, error);
-  const fs::path to = fs::weakly_canonical(results_path, error);
-  if (error || !fs::is_directory(from, error)) return Status::OK();
-  if (std::mismatch(from.begin(), from.end(), to.begin(), to.end()).first != from.end()) {
-    return Status::OK();
-  }
-  return UsageError("results in " + Quoted(results_path) + " would lie among the images of " +
-                    Quoted(images_path) +
-                    " and be listed as images by the next run: give a folder outside");
 }
 
 std::string Origins(const extract::ExtractReport& r) {
@@ -135,12 +114,11 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
   ARROW_ASSIGN_OR_RAISE(job.source,
-                        io::OpenSource(flags.images, {flags.label, job.results->uri()}));
+                        io::OpenSource(flags.images, {flags.label}));
   if (job.source->uri() == job.results->uri()) {
     return UsageError("IMAGES and RESULTS are both " + Quoted(job.source->uri()) +
                       ": give another folder for the results (it may lie inside)");
   }
-  ARROW_RETURN_NOT_OK(CheckApart(flags.images, flags.results));
   job.options.recipe.width = job.card.input.width;
   job.options.recipe.height = job.card.input.height;
   job.options.limits = flags.limits;

@@ -40,7 +40,7 @@ struct Manifest {
 
 // Paths inside a results folder.
 inline constexpr char kFeaturesFolder[] = "features";
-inline constexpr char kManifestName[] = "features/_pomona/manifest.json";
+inline constexpr const char* kManifestName = io::kResultsMarker;
 inline constexpr char kRejectedName[] = "features/_pomona/rejected.parquet";
 
 std::string ToText(const Manifest& manifest);

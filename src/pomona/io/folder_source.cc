@@ -2,17 +2,18 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "pomona/base/text.h"
 #include "pomona/io/file.h"
 #include "pomona/io/listing.h"
 #include "pomona/io/local_image.h"
+#include "pomona/io/store.h"
 
 namespace pomona::io {
 namespace {
@@ -52,6 +53,10 @@ bool IsFolder(int folder_fd, const Child& child) {
   return fstatat(folder_fd, child.name.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool IsResults(int folder_fd) {
+  return faccessat(folder_fd, kResultsMarker, F_OK, 0) == 0;
+}
+
 std::string Join(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
 }
@@ -59,9 +64,8 @@ std::string Join(const std::string& folder, const std::string& name) {
 // One walk down a tree. Only one folder is open at a time, however deep the tree.
 class Walk {
  public:
-  Walk(const std::string& root, bool labels, const std::optional<FolderId>& excluded,
-       const Observer& observer, ListingBuilder* out)
-      : root_(root), labels_(labels), excluded_(excluded), observer_(observer), out_(out) {}
+  Walk(const std::string& root, bool labels, const Observer& observer, ListingBuilder* out)
+      : root_(root), labels_(labels), observer_(observer), out_(out) {}
 
   // Lists the folder `relative` ("" for the root) and everything below it.
   Status Visit(const std::string& relative) {
@@ -89,7 +93,7 @@ class Walk {
       return false;
     }
     *id = {info.st_dev, info.st_ino};
-    if (excluded_ && *id == *excluded_) return false;
+    if (IsResults(dirfd(folder.get()))) return false;
     if (std::find(above_.begin(), above_.end(), *id) != above_.end()) {
       observer_.Warn("the folder " + Quoted(relative) + " of " + Quoted(root_) +
                      " is a link back to a folder it lies in: not listed again");
@@ -142,7 +146,6 @@ class Walk {
 
   const std::string& root_;
   const bool labels_;
-  const std::optional<FolderId>& excluded_;
   const Observer& observer_;
   ListingBuilder* out_;
   std::vector<FolderId> above_;
@@ -150,23 +153,18 @@ class Walk {
 
 }  // namespace
 
-FolderSource::FolderSource(const std::string& path, bool labels, std::string exclude)
-    : path_(path), uri_(ToUtf8(path)), labels_(labels), exclude_(std::move(exclude)) {}
+FolderSource::FolderSource(const std::string& path, bool labels)
+    : path_(path), uri_(ToUtf8(path)), labels_(labels) {}
 
 Result<std::unique_ptr<Source>> FolderSource::Open(const std::string& path,
                                                    const SourceOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const bool labels, LabelsAreFolders(options, path));
-  return std::unique_ptr<Source>(new FolderSource(path, labels, options.exclude));
+  return std::unique_ptr<Source>(new FolderSource(path, labels));
 }
 
 Result<Listing> FolderSource::List(const Observer& observer, std::stop_token stop) const {
   ListingBuilder builder(observer, stop);
-  std::optional<FolderId> excluded;
-  struct stat info;
-  if (!exclude_.empty() && stat(exclude_.c_str(), &info) == 0) {
-    excluded = FolderId{info.st_dev, info.st_ino};
-  }
-  ARROW_RETURN_NOT_OK(Walk(path_, labels_, excluded, observer, &builder).Visit(""));
+  ARROW_RETURN_NOT_OK(Walk(path_, labels_, observer, &builder).Visit(""));
   return builder.Finish(path_, Duplicates::kFirstWins);
 }
 

@@ -11,8 +11,8 @@
 namespace pomona::io {
 
 // Links to files and folders are followed; a folder that leads back into itself is passed over with
-// a warning. Names that start with a dot are ignored, and
-// folders of such a name and SourceOptions::exclude as a whole. A folder that cannot be
+// a warning. Names that start with a dot are ignored, folders
+// as a whole, and so are results folders (kResultsMarker). A folder that cannot be
 // listed is warned about and is itself an entry, rejected, so that what it may hold is not
 // forgotten. Sizes, versions and the order are those of the listing; nothing is opened by it.
 class FolderSource : public Source {
@@ -26,12 +26,11 @@ class FolderSource : public Source {
   Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;
 
  private:
-  FolderSource(const std::string& path, bool labels, std::string exclude);
+  FolderSource(const std::string& path, bool labels);
 
   std::string path_;  // raw bytes
   std::string uri_;   // the same as UTF-8
   bool labels_;
-  std::string exclude_;
 };
 
 }  // namespace pomona::io

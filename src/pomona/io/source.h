@@ -36,8 +36,6 @@ struct SourceOptions {
   // name). "none": no label. Anything else: the name of a CSV manifest's column. Empty: "folder",
   // or for a CSV manifest its column "label" (no label if it has none).
   std::string label;
-  // A folder that is not looked into, absolute: results that lie among the images. Empty for none.
-  std::string exclude = {};
 };
 
 class Source {

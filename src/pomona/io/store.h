@@ -14,6 +14,10 @@
 
 namespace pomona::io {
 
+// The file that makes a folder a results folder. A source does not look into such a folder, so that
+// results which lie among the images (their plots are images, too) are not taken for images.
+inline constexpr char kResultsMarker[] = "features/_pomona/manifest.json";
+
 struct FileInfo {
   std::string name;  // relative to the store, '/' between folders
   int64_t size = 0;
