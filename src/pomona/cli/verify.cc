@@ -4,7 +4,9 @@
 
 #include "pomona/base/text.h"
 #include "pomona/cli/command.h"
+#include "pomona/dataset/dataset.h"
 #include "pomona/io/store.h"
+#include "pomona/reduce/reduce.h"
 
 namespace pomona::cli {
 namespace {
@@ -15,14 +17,29 @@ constexpr char kFooter[] =
     "\n"
     "Re-reads every committed part and checks hashes, counts, recipe and model of its footer, "
     "that\n"
-    "every number is finite, and that rejected.parquet is complete. Changes nothing. Exit code 1\n"
-    "if anything is wrong.";
+    "every number is finite, that rejected.parquet is complete, and that pca/ is whole and "
+    "belongs\n"
+    "to these features. Changes nothing. Exit code 1 if anything is wrong.";
+
+// What is wrong with pca/, if there is one: damaged, or of features that have changed since.
+Status CheckPca(const io::Store& results) {
+  ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(results));
+  const auto pca = reduce::LoadPca(results);
+  if (!pca.ok()) return IsNothingToRead(pca.status()) ? Status::OK() : pca.status();
+  if (pca->dataset != reduce::DatasetIdentity(dataset.manifest())) {
+    return Status::Invalid(results.Describe("pca"),
+                           " belongs to features that have changed since: run `pomona reduce`");
+  }
+  return reduce::LoadProjection(results).status();
+}
 
 Result<int> Run(const std::string& folder, Context* context) {
   Console& console = context->console;
   ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(folder));
-  ARROW_ASSIGN_OR_RAISE(const dataset::VerifyReport report,
+  ARROW_ASSIGN_OR_RAISE(dataset::VerifyReport report,
                         dataset::Verify(*results, console.observer(), context->stop));
+  const Status pca = CheckPca(*results);
+  if (!pca.ok()) report.problems.push_back(pca.message());
   for (const std::string& problem : report.problems) console.Line("problem: " + problem);
   if (report.problems.empty()) {
     console.Line("all is well: " + WithThousands(report.rows) + " features and " +
