@@ -14,6 +14,9 @@ namespace {
 
 using nlohmann::json;
 
+// A range that is told when it is left, not in every line of the help.
+CLI::Validator Within(int64_t low, int64_t high) { return CLI::Range(low, high).description(""); }
+
 std::string Percent(double fraction) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f %%", 100 * fraction);
@@ -74,36 +77,29 @@ std::string Origins(const extract::ExtractReport& r) {
 void ThreadsFlag::Add(CLI::App* command) {
   threads = AvailableCpus();
   command->add_option("--threads", threads, "Images in work at the same time [all CPUs]")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("N")
+      ->check(Within(1, 1024));
 }
 
 void ExtractFlags::Add(CLI::App* command) {
-  command->add_option("IMAGES", images, "Folder, .tar file, or .csv manifest (path,label)")
-      ->required();
-  command->add_option("RESULTS", results, "Folder for the results; made if missing")->required();
-  command->add_option("--model", model, "Model card: an id of `pomona models list`, or a file")
-      ->capture_default_str();
-  command->add_option("--weights", weights, "Weights file instead of the card's own");
-  command->add_option("--precision", precision, "f32 or bf16")->capture_default_str();
-  command
-      ->add_option("--denoise", denoise,
-                   "none, gaussian, median, bilateral, nlm[:H]: H is the strength")
-      ->capture_default_str();
-  command->add_option("--resize", resize, "bilinear, area, bicubic, pil-bilinear")
-      ->capture_default_str();
-  command->add_option("--label", label,
-                      "folder (name of the image's folder), none, or a manifest's column [folder; "
-                      "column 'label' of a manifest]");
-  command->add_option("--part-images", part_images, "Images a part file, the unit of resuming")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command->add_option("--max-pixels", limits.max_pixels, "Larger images are rejected")
-      ->capture_default_str()
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  command->add_option("--max-bytes", limits.max_bytes, "Larger files are rejected")
-      ->capture_default_str()
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
+    return command->add_option(name, value, help)->type_name(type)->capture_default_str();
+  };
+  add("IMAGES", images, "", "Folder, .tar file, or .csv manifest (path,label)")->required();
+  add("RESULTS", results, "", "Folder for the results; made if missing")->required();
+  add("--model", model, "ID", "Model card: an id of `pomona models list`, or a card's file");
+  add("--weights", weights, "FILE", "Weights instead of the card's own: .h5 .pth .safetensors");
+  add("--precision", precision, "P", "f32 or bf16");
+  add("--denoise", denoise, "D", "none, gaussian, median, bilateral, nlm[:H] (H: strength)");
+  add("--resize", resize, "R", "bilinear, area, bicubic, pil-bilinear");
+  add("--label", label, "L", "folder (the image's), none, or a manifest's column");
   threads.Add(command);
+  add("--part-images", part_images, "N", "Images a part file, the unit of resuming")
+      ->check(Within(1, 1 << 20));
+  add("--max-pixels", limits.max_pixels, "N", "Larger images are rejected")
+      ->check(Within(1, int64_t{1} << 40));
+  add("--max-bytes", limits.max_bytes, "N", "Larger files are rejected")
+      ->check(Within(1, int64_t{1} << 40));
 }
 
 Result<ExtractJob> Prepare(const ExtractFlags& flags) {
@@ -113,8 +109,7 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
-  ARROW_ASSIGN_OR_RAISE(job.source,
-                        io::OpenSource(flags.images, {flags.label}));
+  ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {flags.label}));
   if (job.source->uri() == job.results->uri()) {
     return UsageError("IMAGES and RESULTS are both " + Quoted(job.source->uri()) +
                       ": give another folder for the results (it may lie inside)");

@@ -41,7 +41,7 @@ void AddGc(CLI::App* app, Context* context) {
   auto flags = std::make_shared<GcFlags>();
   CLI::App* command = app->add_subcommand("gc", "Remove what interrupted runs left behind");
   command->footer(kFooter);
-  command->add_option("RESULTS", flags->results, "Results folder")->required();
+  command->add_option("RESULTS", flags->results, "Results folder")->required()->type_name("");
   command->add_flag("--dry-run", flags->dry_run, "Say what would be removed, remove nothing");
   command->callback(
       [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });

@@ -96,13 +96,14 @@ void AddModels(CLI::App* app, Context* context) {
 
   auto id = std::make_shared<std::string>();
   CLI::App* info = models->add_subcommand("info", "What a network wants, gives and needs");
-  info->add_option("ID", *id, "Model id or card file")->required();
+  info->add_option("ID", *id, "Model id or card file")->required()->type_name("");
   info->callback([id, context] { context->action = [id, context] { return Info(*id, context); }; });
 
   auto flags = std::make_shared<PullFlags>();
   CLI::App* pull = models->add_subcommand("pull", "Download a network's official weights");
-  pull->add_option("ID", flags->id, "Model id or card file")->required();
-  pull->add_option("--url", flags->url, "From a mirror; the checksums of the card still hold");
+  pull->add_option("ID", flags->id, "Model id or card file")->required()->type_name("");
+  pull->add_option("--url", flags->url, "From a mirror; the checksums of the card still hold")
+      ->type_name("URL");
   pull->callback(
       [flags, context] { context->action = [flags, context] { return Pull(*flags, context); }; });
 }

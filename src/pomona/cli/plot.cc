@@ -29,7 +29,9 @@ void AddPlot(CLI::App* app, Context* context) {
   auto folder = std::make_shared<std::string>();
   CLI::App* command = app->add_subcommand("plot", "Components in; pictures out");
   command->footer(kFooter);
-  command->add_option("RESULTS", *folder, "Results folder of `pomona reduce`")->required();
+  command->add_option("RESULTS", *folder, "Results folder of `pomona reduce`")
+      ->required()
+      ->type_name("");
   command->callback(
       [folder, context] { context->action = [folder, context] { return Run(*folder, context); }; });
 }

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "pomona/base/text.h"
 #include "pomona/base/version.h"
 #include "pomona/cli/command.h"
 #include "pomona/cli/signals.h"
@@ -51,13 +52,20 @@ std::unique_ptr<CLI::App> MakeApp(Context* context) {
   return app;
 }
 
-// What CLI11 makes of a wrong command line, in one sentence and with our exit code.
+// What is wrong with a command line, in one sentence.
+std::string Describe(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  const auto unknown = app.remaining();
+  if (chosen.empty() && !unknown.empty()) {
+    return Quoted(unknown[0]) + " is not a command (see `pomona --help`)";
+  }
+  const std::string command = chosen.empty() ? "pomona" : "pomona " + chosen[0]->get_name();
+  return std::string(error.what()) + " (see `" + command + " --help`)";
+}
+
 int ReportParseError(const CLI::App& app, const CLI::ParseError& error, Console* console) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  const auto chosen = app.get_subcommands();
-  const std::string command = chosen.empty() ? "pomona" : "pomona " + chosen[0]->get_name();
-  console->Error(UsageError(std::string(error.what()) + " (see `" + command + " --help`)"),
-                 kExitUsage);
+  console->Error(UsageError(Describe(app, error)), kExitUsage);
   return kExitUsage;
 }
 

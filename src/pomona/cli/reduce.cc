@@ -41,7 +41,9 @@ void AddReduce(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ReduceFlags>();
   CLI::App* command = app->add_subcommand("reduce", "Features in; principal components out");
   command->footer(kFooter);
-  command->add_option("RESULTS", flags->results, "Results folder of `pomona extract`")->required();
+  command->add_option("RESULTS", flags->results, "Results folder of `pomona extract`")
+      ->required()
+      ->type_name("");
   flags->components.Add(command);
   flags->threads.Add(command);
   command->callback(

@@ -66,7 +66,7 @@ void AddVerify(CLI::App* app, Context* context) {
   auto folder = std::make_shared<std::string>();
   CLI::App* command = app->add_subcommand("verify", "Re-read and check everything committed");
   command->footer(kFooter);
-  command->add_option("RESULTS", *folder, "Results folder")->required();
+  command->add_option("RESULTS", *folder, "Results folder")->required()->type_name("");
   command->callback(
       [folder, context] { context->action = [folder, context] { return Run(*folder, context); }; });
 }
