@@ -111,11 +111,11 @@ TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
 // Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
 // to 127 and beyond; sizes smaller than a patch and than the search.
 TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
-  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {19, 24}}) {
-    for (const int amplitude : {3, 12, 255}) {
+  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}}) {
+    for (const int amplitude : {12, 255}) {
       const Image image =
           amplitude == 255 ? Noise(width, height) : NoisySlope(width, height, amplitude);
-      for (const float h : {0.01F, 1.0F, 3.0F, 3.4F, 4.5F, 7.0F, 10.0F, 25.0F, 100.0F}) {
+      for (const float h : {0.01F, 3.0F, 3.4F, 4.5F, 10.0F, 100.0F}) {
         const Image expected = ReferenceDenoise(image, h);
         ForEachTarget([&, w = width](const std::string& target) {
           ASSERT_EQ(NlmDenoise(image, h).rgb, expected.rgb)
