@@ -1,5 +1,4 @@
-// Plain loops over rows, compiled once for every instruction set so that the compiler vectorises
-// them for each; Highway chooses at run time.
+// Loops over rows, compiled once for every instruction set; Highway chooses at run time.
 #include "pomona/image/kernels/filter.h"
 
 #include <algorithm>
@@ -7,9 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <utility>
+#include <span>
 #include <vector>
 
 #include "pomona/image/kernels/border.h"
@@ -19,6 +16,25 @@
 #include <hwy/foreach_target.h>
 // The target list above must come first.
 #include <hwy/highway.h>
+
+#ifndef POMONA_IMAGE_KERNELS_BILATERAL
+#define POMONA_IMAGE_KERNELS_BILATERAL
+namespace pomona::image {
+
+struct BilateralNeighbour {
+  std::ptrdiff_t offset;   // from the pixel to this neighbour, in a plane
+  const int32_t* weights;  // by colour distance
+};
+
+// One row of an image in planes, all of whose neighbours may be read.
+struct BilateralRow {
+  std::ptrdiff_t width;
+  std::array<const uint8_t*, 3> planes;
+  std::span<const BilateralNeighbour> neighbours;
+};
+
+}  // namespace pomona::image
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace pomona::image::HWY_NAMESPACE {
@@ -68,35 +84,54 @@ void MedianOfColumns(const uint8_t* HWY_RESTRICT low, const uint8_t* HWY_RESTRIC
   }
 }
 
-// Weighted sums of one row of a plane-wise image over one neighbour of every pixel. `table` is by
-// colour distance.
-void AddNeighbours(const int32_t* const* HWY_RESTRICT here,
-                   const int32_t* const* HWY_RESTRICT there, const uint32_t* HWY_RESTRICT table,
-                   size_t n, uint32_t* HWY_RESTRICT weights, uint32_t* HWY_RESTRICT red,
-                   uint32_t* HWY_RESTRICT green, uint32_t* HWY_RESTRICT blue) {
-  const int32_t* HWY_RESTRICT r0 = here[0];
-  const int32_t* HWY_RESTRICT g0 = here[1];
-  const int32_t* HWY_RESTRICT b0 = here[2];
-  const int32_t* HWY_RESTRICT r1 = there[0];
-  const int32_t* HWY_RESTRICT g1 = there[1];
-  const int32_t* HWY_RESTRICT b1 = there[2];
-  for (size_t i = 0; i < n; ++i) {
-    const int32_t distance =
-        std::abs(r0[i] - r1[i]) + std::abs(g0[i] - g1[i]) + std::abs(b0[i] - b1[i]);
-    const uint32_t weight = table[distance];
-    weights[i] += weight;
-    red[i] += weight * static_cast<uint32_t>(r1[i]);
-    green[i] += weight * static_cast<uint32_t>(g1[i]);
-    blue[i] += weight * static_cast<uint32_t>(b1[i]);
-  }
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D32 = hn::ScalableTag<int32_t>;
+using V32 = hn::Vec<D32>;
+
+struct Colour {
+  V32 red, green, blue;
+};
+
+HWY_INLINE Colour LoadColour(const BilateralRow& row, std::ptrdiff_t at) {
+  const D32 d32;
+  const hn::Rebind<uint8_t, D32> d8;
+  return {hn::PromoteTo(d32, hn::LoadU(d8, row.planes[0] + at)),
+          hn::PromoteTo(d32, hn::LoadU(d8, row.planes[1] + at)),
+          hn::PromoteTo(d32, hn::LoadU(d8, row.planes[2] + at))};
 }
 
-// out = sums / weights to the nearest level. Both are below 2^32, which a double holds exactly.
-void DivideSums(const uint32_t* HWY_RESTRICT sums, const uint32_t* HWY_RESTRICT weights, size_t n,
-                uint32_t* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) {
-    const double mean = static_cast<double>(sums[i]) / static_cast<double>(weights[i]);
-    out[i] = static_cast<uint32_t>(static_cast<int32_t>(mean + 0.5));
+// To the nearest level.
+HWY_INLINE void StoreMean(V32 sum, V32 weight, uint8_t* to) {
+  const D32 d32;
+  const hn::RebindToFloat<D32> df;
+  const auto mean = hn::Div(hn::ConvertTo(df, sum), hn::ConvertTo(df, weight));
+  const V32 level = hn::ConvertTo(d32, hn::Add(mean, hn::Set(df, 0.5F)));
+  const hn::Rebind<uint8_t, D32> d8;
+  hn::StoreU(hn::DemoteTo(d8, level), d8, to);
+}
+
+// Writes up to a vector more than the row's width.
+void FilterBilateralRow(const BilateralRow& row, uint8_t* const* out) {
+  const D32 d32;
+  for (std::ptrdiff_t x = 0; x < row.width; x += static_cast<std::ptrdiff_t>(hn::Lanes(d32))) {
+    const Colour here = LoadColour(row, x);
+    V32 weights = hn::Zero(d32);
+    Colour sums = {weights, weights, weights};
+    for (const BilateralNeighbour& neighbour : row.neighbours) {
+      const Colour there = LoadColour(row, x + neighbour.offset);
+      const V32 distance = hn::Add(
+          hn::Add(hn::Abs(hn::Sub(here.red, there.red)), hn::Abs(hn::Sub(here.green, there.green))),
+          hn::Abs(hn::Sub(here.blue, there.blue)));
+      const V32 weight = hn::GatherIndex(d32, neighbour.weights, distance);
+      weights = hn::Add(weights, weight);
+      sums.red = hn::Add(sums.red, hn::Mul(weight, there.red));
+      sums.green = hn::Add(sums.green, hn::Mul(weight, there.green));
+      sums.blue = hn::Add(sums.blue, hn::Mul(weight, there.blue));
+    }
+    StoreMean(sums.red, weights, out[0] + x);
+    StoreMean(sums.green, weights, out[1] + x);
+    StoreMean(sums.blue, weights, out[2] + x);
   }
 }
 
@@ -111,8 +146,7 @@ HWY_EXPORT(BinomialDown);
 HWY_EXPORT(BinomialAcross);
 HWY_EXPORT(SortColumns);
 HWY_EXPORT(MedianOfColumns);
-HWY_EXPORT(AddNeighbours);
-HWY_EXPORT(DivideSums);
+HWY_EXPORT(FilterBilateralRow);
 
 Image Empty(const Image& like) {
   return Image{like.width, like.height, std::vector<uint8_t>(like.rgb.size())};
@@ -143,57 +177,67 @@ void RepeatSides(int width, T* row) {
 constexpr int kBilateralRadius = 2;
 constexpr double kBilateralSigma = 50;
 constexpr int kColourDistances = 3 * 255 + 1;
-// 13 neighbours x 255 levels x this stays below 2^32.
-constexpr double kBilateralOne = 1 << 20;
+// 13 neighbours x 255 levels x this stays below 2^31.
+constexpr double kBilateralOne = 1 << 19;
+constexpr size_t kSlack = 64;  // samples that the last vector of a row may touch beyond it
 
-using WeightTable = std::array<uint32_t, kColourDistances>;
+using WeightTable = std::array<int32_t, kColourDistances>;
 
 // By squared distance in the image: 0, 1, 2 and 4 occur in the disc.
 std::array<WeightTable, 5> MakeBilateralTables() {
   std::array<WeightTable, 5> tables = {};
   const double scale = -0.5 / (kBilateralSigma * kBilateralSigma);
-  for (int space = 0; space < 5; ++space) {
-    for (int colour = 0; colour < kColourDistances; ++colour) {
-      tables[space][colour] = static_cast<uint32_t>(
-          std::lround(kBilateralOne * std::exp(scale * (space + colour * colour))));
+  for (size_t space = 0; space < tables.size(); ++space) {
+    for (size_t colour = 0; colour < kColourDistances; ++colour) {
+      const auto distance = static_cast<double>(space + colour * colour);
+      tables[space][colour] =
+          static_cast<int32_t>(std::lround(kBilateralOne * std::exp(scale * distance)));
     }
   }
   return tables;
 }
 
-// The three planes as 32-bit integers, which gather and multiply lanes want, with a mirrored edge.
+// The three planes of an image with a mirrored edge.
 class Planes {
  public:
   explicit Planes(const Image& image)
-      : stride_(static_cast<size_t>(image.width) + 2 * kBilateralRadius),
-        rows_(static_cast<size_t>(image.height) + 2 * kBilateralRadius),
-        samples_(3 * stride_ * rows_) {
+      : stride_(image.width + 2 * kBilateralRadius),
+        plane_(stride_ * (image.height + 2 * kBilateralRadius)),
+        samples_(3 * static_cast<size_t>(plane_) + kSlack) {
+    uint8_t* to = samples_.data();
     for (int y = -kBilateralRadius; y < image.height + kBilateralRadius; ++y) {
       const uint8_t* from = Row(image, Reflect(y, image.height));
-      for (int c = 0; c < 3; ++c) {
-        int32_t* to = samples_.data() + Offset(c, y);
-        for (int x = -kBilateralRadius; x < image.width + kBilateralRadius; ++x) {
-          to[x] = from[3 * Reflect(x, image.width) + c];
-        }
+      for (int x = -kBilateralRadius; x < image.width + kBilateralRadius; ++x, ++to) {
+        const uint8_t* pixel = from + 3 * Reflect(x, image.width);
+        for (int c = 0; c < 3; ++c) to[c * plane_] = pixel[c];
       }
     }
   }
 
-  std::array<const int32_t*, 3> At(int y, int x) const {
-    return {samples_.data() + Offset(0, y) + x, samples_.data() + Offset(1, y) + x,
-            samples_.data() + Offset(2, y) + x};
+  std::ptrdiff_t stride() const { return stride_; }
+  std::array<const uint8_t*, 3> At(int y) const {
+    const uint8_t* first = samples_.data() + (y + kBilateralRadius) * stride_ + kBilateralRadius;
+    return {first, first + plane_, first + 2 * plane_};
   }
 
  private:
-  std::ptrdiff_t Offset(int c, int y) const {
-    const size_t row = static_cast<size_t>(c) * rows_ + static_cast<size_t>(y + kBilateralRadius);
-    return static_cast<std::ptrdiff_t>(row * stride_) + kBilateralRadius;
-  }
-
-  size_t stride_;
-  size_t rows_;
-  std::vector<int32_t> samples_;
+  std::ptrdiff_t stride_;
+  std::ptrdiff_t plane_;
+  std::vector<uint8_t> samples_;
 };
+
+std::vector<BilateralNeighbour> Disc(std::ptrdiff_t stride) {
+  static const std::array<WeightTable, 5> tables = MakeBilateralTables();
+  std::vector<BilateralNeighbour> disc;
+  for (int dy = -kBilateralRadius; dy <= kBilateralRadius; ++dy) {
+    for (int dx = -kBilateralRadius; dx <= kBilateralRadius; ++dx) {
+      const int distance = dx * dx + dy * dy;
+      if (distance > kBilateralRadius * kBilateralRadius) continue;
+      disc.push_back({dy * stride + dx, tables[static_cast<size_t>(distance)].data()});
+    }
+  }
+  return disc;
+}
 
 }  // namespace
 
@@ -228,27 +272,20 @@ Image MedianBlur3(const Image& image) {
 }
 
 Image BilateralFilter5(const Image& image) {
-  static const std::array<WeightTable, 5> tables = MakeBilateralTables();
   Image out = Empty(image);
   const Planes planes(image);
-  const auto n = static_cast<size_t>(image.width);
-  std::array<std::vector<uint32_t>, 4> sums;  // weights, red, green, blue
-  std::vector<uint32_t> means(n);
+  const std::vector<BilateralNeighbour> disc = Disc(planes.stride());
+  std::array<std::vector<uint8_t>, 3> rows;
+  std::array<uint8_t*, 3> to = {};
+  for (size_t c = 0; c < 3; ++c) {
+    rows[c].resize(static_cast<size_t>(image.width) + kSlack);
+    to[c] = rows[c].data();
+  }
   for (int y = 0; y < image.height; ++y) {
-    for (auto& row : sums) row.assign(n, 0);
-    for (int dy = -kBilateralRadius; dy <= kBilateralRadius; ++dy) {
-      for (int dx = -kBilateralRadius; dx <= kBilateralRadius; ++dx) {
-        const int distance = dx * dx + dy * dy;
-        if (distance > kBilateralRadius * kBilateralRadius) continue;
-        HWY_DYNAMIC_DISPATCH(AddNeighbours)
-        (planes.At(y, 0).data(), planes.At(y + dy, dx).data(), tables[distance].data(), n,
-         sums[0].data(), sums[1].data(), sums[2].data(), sums[3].data());
-      }
-    }
-    uint8_t* to = Row(out, y);
-    for (int c = 0; c < 3; ++c) {
-      HWY_DYNAMIC_DISPATCH(DivideSums)(sums[1 + c].data(), sums[0].data(), n, means.data());
-      for (size_t x = 0; x < n; ++x) to[3 * x + c] = static_cast<uint8_t>(means[x]);
+    HWY_DYNAMIC_DISPATCH(FilterBilateralRow)({image.width, planes.At(y), disc}, to.data());
+    uint8_t* pixel = Row(out, y);
+    for (int x = 0; x < image.width; ++x, pixel += 3) {
+      for (size_t c = 0; c < 3; ++c) pixel[c] = to[c][x];
     }
   }
   return out;

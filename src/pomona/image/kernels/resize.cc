@@ -1,5 +1,4 @@
-// Plain loops over rows, compiled once for every instruction set so that the compiler vectorises
-// them for each; Highway chooses at run time.
+// Loops over rows, compiled once for every instruction set; Highway chooses at run time.
 #include "pomona/image/kernels/resize.h"
 
 #include <algorithm>
@@ -16,21 +15,108 @@
 // The target list above must come first.
 #include <hwy/highway.h>
 
+#ifndef POMONA_IMAGE_KERNELS_RESIZE_TAPS
+#define POMONA_IMAGE_KERNELS_RESIZE_TAPS
+namespace pomona::image {
+
+// How target pixels are made along a row: from 2 kPairs neighbouring source pixels each, the first
+// of which begins at byte first[i], times weight[kPairs i + k]. A weight
+// has 11 bits and is there once a sample: w w' w w' w w' 0 0 for two pixels.
+struct AcrossTaps {
+  const int32_t* first;
+  const std::array<int16_t, 8>* weight;
+  size_t count;
+};
+
+}  // namespace pomona::image
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace pomona::image::HWY_NAMESPACE {
 
-void Widen(const uint8_t* HWY_RESTRICT row, size_t n, int32_t* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) out[i] = row[i];
+#if HWY_TARGET == HWY_SCALAR
+
+HWY_INLINE int32_t TapSum(const uint8_t* from, const std::array<int16_t, 8>* weight, size_t pairs,
+                          size_t c) {
+  int32_t sum = 0;
+  for (size_t k = 0; k < pairs; ++k) {
+    sum += from[6 * k + c] * weight[k][0] + from[6 * k + 3 + c] * weight[k][1];
+  }
+  return sum;
 }
 
-// Two taps of 11-bit weight, of which 7 are kept: the 15 bits that BlendTwoRows multiplies.
-void TwoTaps(const int32_t* HWY_RESTRICT row, const int32_t* HWY_RESTRICT index,
-             const int32_t* HWY_RESTRICT weight, size_t n, int16_t* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) {
-    const int32_t sum = row[index[i]] * weight[i] + row[index[n + i]] * weight[n + i];
-    out[i] = static_cast<int16_t>(sum >> 4);
+void TwoTaps(const uint8_t* row, const AcrossTaps& taps, int16_t* out) {
+  for (size_t i = 0; i < 3 * taps.count; ++i) {
+    const size_t x = i / 3;
+    out[i] = static_cast<int16_t>(TapSum(row + taps.first[x], taps.weight + x, 1, i % 3) >> 4);
   }
 }
+
+void FourTaps(const uint8_t* row, const AcrossTaps& taps, int32_t* out) {
+  for (size_t i = 0; i < 3 * taps.count; ++i) {
+    const size_t x = i / 3;
+    out[i] = TapSum(row + taps.first[x], taps.weight + 2 * x, 2, i % 3);
+  }
+}
+
+#else
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D8 = hn::FixedTag<uint8_t, 16>;
+using D16 = hn::Repartition<int16_t, D8>;
+using D32 = hn::Repartition<int32_t, D8>;
+
+// a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1]
+HWY_INLINE hn::Vec<D32> MultiplyPairs(hn::Vec<D16> a, hn::Vec<D16> b) {
+#if HWY_ARCH_X86
+  return hn::Vec<D32>{_mm_madd_epi16(a.raw, b.raw)};
+#else
+  const D32 d32;
+  const auto even = [d32](hn::Vec<D16> v) HWY_ATTR {
+    return hn::ShiftRight<16>(hn::ShiftLeft<16>(hn::BitCast(d32, v)));
+  };
+  const auto odd = [d32](hn::Vec<D16> v)
+                       HWY_ATTR { return hn::ShiftRight<16>(hn::BitCast(d32, v)); };
+  return hn::Add(hn::Mul(even(a), even(b)), hn::Mul(odd(a), odd(b)));
+#endif
+}
+
+// Red, green and blue of one target pixel, and a fourth number that means nothing.
+template <size_t kPairs>
+HWY_INLINE hn::Vec<D32> TapSums(const uint8_t* row, const AcrossTaps& taps, size_t i) {
+  // R R' G G' B B' of two pixels, widened to 16 bits; 128 and up gives 0.
+  alignas(16) static constexpr uint8_t kPixelPairs[2][16] = {
+      {0, 128, 3, 128, 1, 128, 4, 128, 2, 128, 5, 128, 128, 128, 128, 128},
+      {6, 128, 9, 128, 7, 128, 10, 128, 8, 128, 11, 128, 128, 128, 128, 128}};
+  const D8 d8;
+  const D16 d16;
+  const auto pixels = hn::LoadU(d8, row + taps.first[i]);
+  auto sums = hn::Zero(D32());
+  for (size_t k = 0; k < kPairs; ++k) {
+    const auto pairs = hn::TableLookupBytesOr0(pixels, hn::Load(d8, kPixelPairs[k]));
+    const auto weights = hn::LoadU(d16, taps.weight[kPairs * i + k].data());
+    sums = hn::Add(sums, MultiplyPairs(hn::BitCast(d16, pairs), weights));
+  }
+  return sums;
+}
+
+// Of the 11-bit weights 7 are kept: the 15 bits that BlendTwoRows multiplies.
+void TwoTaps(const uint8_t* row, const AcrossTaps& taps, int16_t* out) {
+  const hn::Rebind<int16_t, D32> half;
+  for (size_t i = 0; i < taps.count; ++i) {
+    const auto sums = hn::ShiftRight<4>(TapSums<1>(row, taps, i));
+    hn::StoreU(hn::DemoteTo(half, sums), half, out + 3 * i);
+  }
+}
+
+void FourTaps(const uint8_t* row, const AcrossTaps& taps, int32_t* out) {
+  for (size_t i = 0; i < taps.count; ++i) {
+    hn::StoreU(TapSums<2>(row, taps, i), D32(), out + 3 * i);
+  }
+}
+
+#endif  // HWY_TARGET == HWY_SCALAR
 
 void BlendTwoRows(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, int16_t weight_a,
                   int16_t weight_b, size_t n, uint8_t* HWY_RESTRICT out) {
@@ -41,15 +127,7 @@ void BlendTwoRows(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, 
   }
 }
 
-void FourTaps(const int32_t* HWY_RESTRICT row, const int32_t* HWY_RESTRICT index,
-              const int32_t* HWY_RESTRICT weight, size_t n, int32_t* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) {
-    out[i] = row[index[i]] * weight[i] + row[index[n + i]] * weight[n + i] +
-             row[index[2 * n + i]] * weight[2 * n + i] + row[index[3 * n + i]] * weight[3 * n + i];
-  }
-}
-
-void BlendFourRows(const int32_t* const* HWY_RESTRICT rows, const int32_t* HWY_RESTRICT weight,
+void BlendFourRows(const int32_t* const* HWY_RESTRICT rows, const int16_t* HWY_RESTRICT weight,
                    size_t n, uint8_t* HWY_RESTRICT out) {
   const int32_t* HWY_RESTRICT a = rows[0];
   const int32_t* HWY_RESTRICT b = rows[1];
@@ -90,7 +168,6 @@ HWY_AFTER_NAMESPACE();
 namespace pomona::image {
 namespace {
 
-HWY_EXPORT(Widen);
 HWY_EXPORT(TwoTaps);
 HWY_EXPORT(BlendTwoRows);
 HWY_EXPORT(FourTaps);
@@ -115,14 +192,16 @@ uint8_t* Row(Image& image, int y) {
 
 constexpr int kWeightBits = 11;
 
-int32_t ToWeight(float weight) {
-  return static_cast<int32_t>(std::lrint(weight * static_cast<float>(1 << kWeightBits)));
+int16_t ToWeight(float weight) {
+  return static_cast<int16_t>(std::lrint(weight * static_cast<float>(1 << kWeightBits)));
 }
 
-// Which source pixels each of `size` target pixels is made of: tap k of pixel i is at [k][i].
+// Target pixel i is made of source pixels first[i], first[i] + 1 ..., which may lie outside, where
+// the edge is repeated, times weight[i].
+template <size_t kTaps>
 struct Taps {
-  std::array<std::vector<int32_t>, 4> index;
-  std::array<std::vector<int32_t>, 4> weight;
+  std::vector<int> first;
+  std::vector<std::array<int16_t, kTaps>> weight;
 };
 
 // Where target pixel `i` lies in the source: its pixel to the left and how far beyond it.
@@ -150,17 +229,15 @@ using Locate = Position (*)(int, double);
 // repeats the edge row under the weights there are.
 enum class Edge { kSnap, kRepeat };
 
-Taps LinearTaps(int from, int to, Locate locate, Edge edge) {
-  Taps taps;
+Taps<2> LinearTaps(int from, int to, Locate locate, Edge edge) {
+  Taps<2> taps;
   const double scale = static_cast<double>(from) / to;
   for (int i = 0; i < to; ++i) {
     Position p = locate(i, scale);
     if (edge == Edge::kSnap && p.left < 0) p = {0, 0.0F};
     if (edge == Edge::kSnap && p.left >= from - 1) p = {from - 1, 0.0F};
-    taps.index[0].push_back(std::clamp(p.left, 0, from - 1));
-    taps.index[1].push_back(std::clamp(p.left + 1, 0, from - 1));
-    taps.weight[0].push_back(ToWeight(1.0F - p.beyond));
-    taps.weight[1].push_back(ToWeight(p.beyond));
+    taps.first.push_back(p.left);
+    taps.weight.push_back({ToWeight(1.0F - p.beyond), ToWeight(p.beyond)});
   }
   return taps;
 }
@@ -175,86 +252,84 @@ std::array<float, 4> CubicWeights(float x) {
   return w;
 }
 
-Taps CubicTaps(int from, int to) {
-  Taps taps;
+Taps<4> CubicTaps(int from, int to) {
+  Taps<4> taps;
   const double scale = static_cast<double>(from) / to;
   for (int i = 0; i < to; ++i) {
     const Position p = CentreOf(i, scale);
-    const std::array<float, 4> weights = CubicWeights(p.beyond);
-    for (int k = 0; k < 4; ++k) {
-      taps.index[k].push_back(std::clamp(p.left - 1 + k, 0, from - 1));
-      taps.weight[k].push_back(ToWeight(weights[k]));
-    }
+    taps.first.push_back(p.left - 1);
+    taps.weight.emplace_back();
+    std::ranges::transform(CubicWeights(p.beyond), taps.weight.back().begin(), ToWeight);
   }
   return taps;
 }
 
-// Taps of pixels along a row as taps of its samples, tap after tap.
-struct SampleTaps {
-  std::vector<int32_t> index;
-  std::vector<int32_t> weight;
-};
+// Source rows resampled along x; each is made once, when it is first needed, and kept while the
+// kTaps rows of a target pixel can still need it.
+template <typename T, size_t kTaps>
+class ResampledRows {
+ public:
+  using Resample = void (*)(const uint8_t*, const AcrossTaps&, T*);
 
-SampleTaps PerSample(const Taps& taps, int count) {
-  SampleTaps out;
-  for (int k = 0; k < count; ++k) {
-    for (size_t i = 0; i < taps.index[k].size(); ++i) {
-      for (int c = 0; c < 3; ++c) {
-        out.index.push_back(3 * taps.index[k][i] + c);
-        out.weight.push_back(taps.weight[k][i]);
+  ResampledRows(const Image& image, const Taps<kTaps>& across, Resample resample)
+      : image_(image),
+        padded_(RowSamples(image) + kBefore + kAfter),
+        resample_(resample),
+        which_(kTaps, -1),
+        rows_(kTaps, std::vector<T>(3 * across.first.size() + 1)) {
+    for (size_t i = 0; i < across.first.size(); ++i) {
+      first_.push_back(3 * across.first[i] + static_cast<int>(kBefore));
+      for (size_t k = 0; k < kTaps; k += 2) {
+        const int16_t a = across.weight[i][k];
+        const int16_t b = across.weight[i][k + 1];
+        weight_.push_back({a, b, a, b, a, b, 0, 0});
       }
     }
   }
-  return out;
-}
 
-// Source rows resampled along x; each is made once, when it is first needed, and kept while the
-// `count` rows of a target pixel's taps can still need it.
-template <typename T>
-class ResampledRows {
- public:
-  using Resample = void (*)(const int32_t*, const int32_t*, const int32_t*, size_t, T*);
-
-  ResampledRows(const Image& image, const Taps& across, int count, Resample resample)
-      : image_(image),
-        taps_(PerSample(across, count)),
-        samples_(3 * across.index[0].size()),
-        wide_(RowSamples(image)),
-        resample_(resample),
-        rows_(static_cast<size_t>(count), std::vector<T>(samples_)),
-        which_(static_cast<size_t>(count), -1) {}
-
+  // Row `y`, or the edge row nearest to it.
   const T* Get(int y) {
-    const auto slot = static_cast<size_t>(y) % rows_.size();
-    if (which_[slot] != y) {
-      HWY_DYNAMIC_DISPATCH(Widen)(Row(image_, y), wide_.size(), wide_.data());
-      resample_(wide_.data(), taps_.index.data(), taps_.weight.data(), samples_,
-                rows_[slot].data());
-      which_[slot] = y;
-    }
+    y = std::clamp(y, 0, image_.height - 1);
+    const auto slot = static_cast<size_t>(y) % kTaps;
+    if (which_[slot] != y) Make(y, rows_[slot].data());
+    which_[slot] = y;
     return rows_[slot].data();
   }
 
  private:
+  static constexpr size_t kBefore = 6;  // two pixels
+  static constexpr size_t kAfter = 16;  // two pixels, and what a load reads beyond them
+
+  void Make(int y, T* out) {
+    const uint8_t* row = Row(image_, y);
+    const size_t samples = RowSamples(image_);
+    std::copy_n(row, samples, padded_.begin() + kBefore);
+    for (size_t i = 0; i < 6; ++i) {
+      padded_[i] = row[i % 3];
+      padded_[kBefore + samples + i] = row[samples - 3 + i % 3];
+    }
+    resample_(padded_.data(), {first_.data(), weight_.data(), first_.size()}, out);
+  }
+
   const Image& image_;
-  SampleTaps taps_;
-  size_t samples_;
-  std::vector<int32_t> wide_;
+  std::vector<uint8_t> padded_;
   Resample resample_;
-  std::vector<std::vector<T>> rows_;
+  std::vector<int32_t> first_;
+  std::vector<std::array<int16_t, 8>> weight_;
   std::vector<int> which_;
+  std::vector<std::vector<T>> rows_;
 };
 
 Image ResizeLinear(const Image& image, int width, int height, Locate locate) {
   Image out = Blank(width, height);
-  const Taps across = LinearTaps(image.width, width, locate, Edge::kSnap);
-  const Taps down = LinearTaps(image.height, height, locate, Edge::kRepeat);
-  ResampledRows<int16_t> rows(image, across, 2, HWY_DYNAMIC_DISPATCH(TwoTaps));
+  const Taps<2> down = LinearTaps(image.height, height, locate, Edge::kRepeat);
+  ResampledRows<int16_t, 2> rows(image, LinearTaps(image.width, width, locate, Edge::kSnap),
+                                 HWY_DYNAMIC_DISPATCH(TwoTaps));
   for (int y = 0; y < height; ++y) {
+    const int first = down.first[static_cast<size_t>(y)];
+    const auto [upper, lower] = down.weight[static_cast<size_t>(y)];
     HWY_DYNAMIC_DISPATCH(BlendTwoRows)
-    (rows.Get(down.index[0][y]), rows.Get(down.index[1][y]),
-     static_cast<int16_t>(down.weight[0][y]), static_cast<int16_t>(down.weight[1][y]),
-     RowSamples(out), Row(out, y));
+    (rows.Get(first), rows.Get(first + 1), upper, lower, RowSamples(out), Row(out, y));
   }
   return out;
 }
@@ -473,17 +548,15 @@ Image ResizeArea(const Image& image, int width, int height) {
 Image ResizeBicubic(const Image& image, int width, int height) {
   if (image.width == width && image.height == height) return image;
   Image out = Blank(width, height);
-  const Taps down = CubicTaps(image.height, height);
-  ResampledRows<int32_t> rows(image, CubicTaps(image.width, width), 4,
-                              HWY_DYNAMIC_DISPATCH(FourTaps));
+  const Taps<4> down = CubicTaps(image.height, height);
+  ResampledRows<int32_t, 4> rows(image, CubicTaps(image.width, width),
+                                 HWY_DYNAMIC_DISPATCH(FourTaps));
   for (int y = 0; y < height; ++y) {
-    std::array<const int32_t*, 4> from = {};
-    std::array<int32_t, 4> weight = {};
-    for (int k = 0; k < 4; ++k) {
-      from[k] = rows.Get(down.index[k][y]);
-      weight[k] = down.weight[k][y];
-    }
-    HWY_DYNAMIC_DISPATCH(BlendFourRows)(from.data(), weight.data(), RowSamples(out), Row(out, y));
+    const int first = down.first[static_cast<size_t>(y)];
+    const std::array<const int32_t*, 4> from = {rows.Get(first), rows.Get(first + 1),
+                                                rows.Get(first + 2), rows.Get(first + 3)};
+    HWY_DYNAMIC_DISPATCH(BlendFourRows)
+    (from.data(), down.weight[static_cast<size_t>(y)].data(), RowSamples(out), Row(out, y));
   }
   return out;
 }
