@@ -69,7 +69,7 @@ using D32 = hn::Repartition<int32_t, D8>;
 
 // a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1]
 HWY_INLINE hn::Vec<D32> MultiplyPairs(hn::Vec<D16> a, hn::Vec<D16> b) {
-#if HWY_ARCH_X86
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
   return hn::Vec<D32>{_mm_madd_epi16(a.raw, b.raw)};
 #else
   const D32 d32;
