@@ -12,7 +12,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Pomona)
 install(TARGETS ${rooms} pomona_all EXPORT PomonaTargets)
 install(EXPORT PomonaTargets NAMESPACE Pomona:: DESTINATION ${package_dir})
 install(DIRECTORY src/pomona DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h" PATTERN testing EXCLUDE)
+        FILES_MATCHING PATTERN "*.h" REGEX "/(testing|test_[^/]*)(\\.h)?$" EXCLUDE)
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/pomona/models)
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

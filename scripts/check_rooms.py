@@ -4,8 +4,8 @@
     check_rooms.py [ROOT]
 
 A room may include itself and the rooms that CMakeLists.txt gives it (`pomona_room(NAME ROOMS ...)`,
-directly or through another room); a room may be given only rooms declared above it. Tests and
-benchmarks may include pomona/testing too. Every header says `#pragma once`, and no file names a
+directly or through another room); a room may be given only rooms declared above it. Tests,
+benchmarks and a room's own helpers for them (testing.h, test_*.h) may include pomona/testing too. Every header says `#pragma once`, and no file names a
 folder of the machine it was written on. Prints one line a finding; exit code 1 if there is any.
 """
 
@@ -49,7 +49,7 @@ def check_includes(path, text, allowed):
     if may is None:
         yield f"{path}: no pomona_room({room} ...) in CMakeLists.txt"
         return
-    is_test = path.stem.endswith(("_test", "_bench"))
+    is_test = re.fullmatch(r"test_.*|testing|.*_(test|bench)", path.stem)
     for number, line in enumerate(text.splitlines(), 1):
         match = INCLUDE.match(line)
         if match and match.group(1) not in may and not (is_test and match.group(1) == "testing"):

@@ -45,8 +45,9 @@ class CheckRooms(unittest.TestCase):
                              ["src/pomona/base/sub/a.cc:1: base must not include io"])
 
     def test_only_tests_include_testing(self):
-        self.assertEqual(self.include_from("io", "testing", "a_test.cc"), [])
-        self.assertEqual(self.include_from("io", "testing", "a_bench.cc"), [])
+        for name in ["a_test.cc", "a_bench.cc", "testing.h", "test_files.h"]:
+            guarded = {f"src/pomona/io/{name}": '#pragma once\n#include "pomona/testing/npz.h"\n'}
+            self.assertEqual(self.run_on(guarded), [])
         self.assertEqual(self.include_from("io", "testing"),
                          ["src/pomona/io/a.cc:2: io must not include testing"])
 
