@@ -18,7 +18,7 @@ namespace pomona::io {
 // One image of a source.
 struct Entry {
   std::string path;     // relative to the source, '/' between folders, valid UTF-8 (bytes that are
-                        // not become \xHH); unique within a listing
+                        // not become \xHH); unique but for kDuplicate entries
   std::string locator;  // how its source finds it again; for that source only
   std::optional<std::string> label;   // none with --label none, or where a manifest leaves it empty
   int64_t size = 0;                   // bytes
