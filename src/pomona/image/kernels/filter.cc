@@ -208,7 +208,7 @@ class Planes {
     for (int y = -kBilateralRadius; y < image.height + kBilateralRadius; ++y) {
       const uint8_t* from = Row(image, Reflect(y, image.height));
       for (int x = -kBilateralRadius; x < image.width + kBilateralRadius; ++x, ++to) {
-        const uint8_t* pixel = from + 3 * Reflect(x, image.width);
+        const uint8_t* pixel = from + std::ptrdiff_t{3} * Reflect(x, image.width);
         for (int c = 0; c < 3; ++c) to[c * plane_] = pixel[c];
       }
     }

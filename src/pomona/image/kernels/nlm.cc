@@ -160,7 +160,8 @@ void WriteMeans(const RowSums& sums, int channel, size_t n, uint8_t* HWY_RESTRIC
   const int32_t* HWY_RESTRICT weights = sums.weights.data();
   for (size_t i = 0; i < n; ++i) {
     const double weight = weights[i];
-    const double rounded = static_cast<double>(levels[i]) + weights[i] / 2 + 128.0 * weight;
+    const int32_t half = weights[i] / 2;
+    const double rounded = static_cast<double>(levels[i]) + half + 128.0 * weight;
     out[i] = static_cast<uint8_t>(static_cast<int32_t>(rounded / weight));
   }
 }
@@ -573,7 +574,7 @@ HWY_INLINE int32_t Square(int32_t value) { return value * value; }
 
 // sums += sign x the squared differences between a band's positions around column x and its centre.
 HWY_INLINE void AddSquares(const int8_t* band, int x, int32_t sign, int32_t* HWY_RESTRICT sums) {
-  const int32_t centre = band[CentrePosition(x)];
+  const auto centre = static_cast<int32_t>(band[CentrePosition(x)]);
   const int8_t* HWY_RESTRICT positions = band + FirstPosition(x);
   for (size_t i = 0; i < kPositions; ++i) sums[i] += sign * Square(positions[i] - centre);
 }
@@ -619,6 +620,7 @@ void WideRow(const std::array<const int8_t*, 2>& levels, int channels, int width
 void DenoiseWide(const PlaneSet& planes, std::vector<int> weights) {
   weights.push_back(0);
   std::vector<Bands> bands;
+  bands.reserve(2);
   for (int c = 0; c < planes.channels; ++c) {
     bands.emplace_back(planes.from[static_cast<size_t>(c)], planes.width, planes.height);
   }

@@ -376,8 +376,8 @@ std::vector<Span<uint32_t>> TriangleSpans(int from, int to) {
   std::vector<Span<uint32_t>> spans(static_cast<size_t>(to));
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
-    const int end = std::min(static_cast<int>(centre + support + 0.5), from);
+    const int first = std::max(static_cast<int>(std::floor(centre - support + 0.5)), 0);
+    const int end = std::min(static_cast<int>(std::floor(centre + support + 0.5)), from);
     std::vector<double> weights;
     double total = 0;
     for (int j = first; j < end; ++j) {
@@ -388,7 +388,7 @@ std::vector<Span<uint32_t>> TriangleSpans(int from, int to) {
     Span<uint32_t>& span = spans[static_cast<size_t>(i)];
     span.first = first;
     for (const double w : weights) {
-      span.weight.push_back(static_cast<uint32_t>(w / total * (1 << kFineBits) + 0.5));
+      span.weight.push_back(static_cast<uint32_t>(std::lround(w / total * (1 << kFineBits))));
     }
   }
   return spans;
@@ -475,7 +475,7 @@ Image BlockMeans(const Image& image, int width, int height) {
       int64_t sum = 0;
       for (int dy = 0; dy < down; ++dy) {
         const uint8_t* from = Row(image, y * down + dy) + first;
-        for (int dx = 0; dx < across; ++dx) sum += from[3 * dx];
+        for (std::ptrdiff_t dx = 0; dx < across; ++dx) sum += from[3 * dx];
       }
       to[i] = RoundToEven(static_cast<float>(sum) * scale);
     }
