@@ -574,7 +574,7 @@ HWY_INLINE int32_t Square(int32_t value) { return value * value; }
 
 // sums += sign x the squared differences between a band's positions around column x and its centre.
 HWY_INLINE void AddSquares(const int8_t* band, int x, int32_t sign, int32_t* HWY_RESTRICT sums) {
-  const auto centre = static_cast<int32_t>(band[CentrePosition(x)]);
+  const int8_t centre = band[CentrePosition(x)];
   const int8_t* HWY_RESTRICT positions = band + FirstPosition(x);
   for (size_t i = 0; i < kPositions; ++i) sums[i] += sign * Square(positions[i] - centre);
 }
