@@ -1,3 +1,9 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -79,6 +85,24 @@ Result<int> RunAction(const Context& context) try {
   return Status::UnknownError("unexpected: ", e.what(), "; please report this");
 }
 
+// A descriptor that the caller closed would be given to the next file that is opened, and what is
+// printed would end up in it.
+void OpenStandardStreams() {
+  int fd = 0;
+  do {
+    fd = open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
+// A result that did not get anywhere is a failure, unless its reader wanted no more of it.
+Status FlushOutput() {
+  errno = 0;
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return Status::OK();
+  return Status::IOError("cannot write to stdout", errno == 0 ? "" : ": ",
+                         errno == 0 ? "" : std::strerror(errno));
+}
+
 }  // namespace
 
 int ExitCode(const Status& status) {
@@ -90,6 +114,7 @@ int ExitCode(const Status& status) {
 }
 
 int Main(int argc, const char* const* argv) {
+  OpenStandardStreams();
   Context context;
   context.stop = HandleSignals();
   const auto app = MakeApp(&context);
@@ -98,7 +123,9 @@ int Main(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return ReportParseError(*app, error, &context.console);
   }
-  const Result<int> exit_code = RunAction(context);
+  Result<int> exit_code = RunAction(context);
+  const Status flushed = FlushOutput();
+  if (exit_code.ok() && !flushed.ok()) exit_code = flushed;
   if (exit_code.ok()) return *exit_code;
   const int code = ExitCode(exit_code.status());
   context.console.Error(exit_code.status(), code);
