@@ -132,3 +132,16 @@ def test_stopped_while_nothing_is_to_do(pomona, small):
         assert process.returncode in (0, 130, -signal.SIGINT)  # the last: before it had a handler
     pomona.run("run", SAMPLES, "results", "--model", small)
     assert pomona.json("verify", "results")["problems"] == []
+
+
+def test_three_at_once(pomona, small, many):
+    """Runs that write the same results side by side disturb nobody."""
+    args = "run", many, "results", "--model", small, *RUN
+    processes = [pomona.start(*args) for _ in range(3)]
+    for process in processes:
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert process.returncode == 4, err
+    assert pomona.json("verify", "results")["problems"] == []
+    assert pomona.json("gc", "results")["removed"] == []
+    pomona.run("run", many, "undisturbed", "--model", small, *RUN, code=4)
+    assert files(pomona.folder / "results") == files(pomona.folder / "undisturbed")

@@ -88,7 +88,9 @@ void ExtractFlags::Add(CLI::App* command) {
   add("IMAGES", images, "", "Folder, .tar file, or .csv manifest (path,label)")->required();
   add("RESULTS", results, "", "Folder for the results; made if missing")->required();
   add("--model", model, "ID", "Model card: an id of `pomona models list`, or a card's file");
-  add("--weights", weights, "FILE", "Weights instead of the card's own: .h5 .pth .safetensors");
+  // An unset shell variable must not mean other weights than the ones meant.
+  add("--weights", weights, "FILE", "Weights instead of the card's own: .h5 .pth .safetensors")
+      ->check([](const std::string& file) -> std::string { return file.empty() ? "no file" : ""; });
   add("--precision", precision, "P", "f32 or bf16");
   add("--denoise", denoise, "D", "none, gaussian, median, bilateral, nlm[:H] (H: strength)");
   add("--resize", resize, "R", "bilinear, area, bicubic, pil-bilinear");
