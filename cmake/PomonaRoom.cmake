@@ -37,10 +37,6 @@ function(pomona_room name)
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(TRANSFORM ROOM_ROOMS PREPEND pomona_)
 
-  if(NOT sources) # scaffolding: a room that has no source yet
-    file(WRITE ${CMAKE_BINARY_DIR}/empty_${name}.cc "")
-    set(sources ${CMAKE_BINARY_DIR}/empty_${name}.cc)
-  endif()
   add_library(pomona_${name} STATIC ${sources})
   set_target_properties(pomona_${name} PROPERTIES LINKER_LANGUAGE CXX EXPORT_NAME ${name})
   target_compile_features(pomona_${name} PUBLIC cxx_std_20)

@@ -2,7 +2,7 @@
 
 namespace pomona {
 
-// The version of this source tree; CMake compares it with the project's.
+// The one place that holds the version; CMakeLists.txt reads it from here.
 inline constexpr char kVersion[] = "0.1.0";
 
 }  // namespace pomona

@@ -1,8 +1,6 @@
 // Parts, manifest, commit, verify and garbage against a real folder.
 #include "pomona/dataset/dataset.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +17,7 @@
 #include "pomona/dataset/manifest.h"
 #include "pomona/dataset/part.h"
 #include "pomona/dataset/verify.h"
+#include "pomona/testing/temp_folder.h"
 
 namespace pomona::dataset {
 namespace {
@@ -61,12 +60,7 @@ Manifest MakeManifest() {
 
 class DatasetTest : public ::testing::Test {
  protected:
-  DatasetTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "pomona-dataset-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    store_ = io::OpenStore(folder_.string()).ValueOrDie();
-  }
-  ~DatasetTest() override { std::filesystem::remove_all(folder_); }
+  DatasetTest() : store_(io::OpenStore(temp_.path()).ValueOrDie()) {}
 
   // Writes the parts and commits a manifest of them.
   Manifest CommitParts(const std::vector<std::pair<std::string, Part>>& parts) {
@@ -87,7 +81,8 @@ class DatasetTest : public ::testing::Test {
     return folder_ / kFeaturesFolder / PartName(Xxh3Hex(name));
   }
 
-  std::filesystem::path folder_;
+  testing::TempFolder temp_;
+  const std::filesystem::path folder_ = temp_.path();
   std::unique_ptr<io::Store> store_;
 };
 

@@ -2,9 +2,6 @@
 // images. The real networks are tested in model/, the whole in tests/e2e.
 #include "pomona/extract/extract.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +15,7 @@
 #include "pomona/dataset/garbage.h"
 #include "pomona/dataset/verify.h"
 #include "pomona/extract/plan.h"
+#include "pomona/testing/temp_folder.h"
 
 namespace pomona::extract {
 namespace {
@@ -66,8 +64,6 @@ class MeanColour : public model::Runner {
 class ExtractTest : public ::testing::Test {
  protected:
   ExtractTest() {
-    std::string name = (fs::temp_directory_path() / "pomona-extract-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
     images_ = folder_ / "images";
     fs::copy(fs::path(POMONA_SOURCE_DIR) / "samples/fruits", images_, fs::copy_options::recursive);
     options_.recipe.width = options_.recipe.height = 32;
@@ -75,7 +71,6 @@ class ExtractTest : public ::testing::Test {
     options_.part_images = 8;
     options_.threads = 2;
   }
-  ~ExtractTest() override { fs::remove_all(folder_); }
 
   Result<ExtractReport> Run(const std::string& results = "results") {
     runner_.calls = 0;
@@ -102,7 +97,9 @@ class ExtractTest : public ::testing::Test {
     EXPECT_THAT(report->problems, IsEmpty());
   }
 
-  fs::path folder_, images_;
+  testing::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
+  fs::path images_;
   ExtractOptions options_;
   MeanColour runner_;
   std::unique_ptr<io::Store> store_;
