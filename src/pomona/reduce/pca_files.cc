@@ -182,6 +182,7 @@ Result<std::unique_ptr<parquet::arrow::FileWriter>> OpenParquet(
   parquet::WriterProperties::Builder options;
   options.compression(parquet::Compression::ZSTD)
       ->disable_dictionary()
+      ->enable_page_checksum()
       ->max_row_group_length(std::max<int64_t>(1024, kGroupValues / schema->num_fields()));
   for (const auto& field : schema->fields()) {
     const bool nested = field->type()->num_fields() > 0;
@@ -242,8 +243,11 @@ class PcaFiles : public PcaWriter {
 
 Result<std::shared_ptr<arrow::Table>> ReadTable(const io::Store& results, const char* name) {
   ARROW_ASSIGN_OR_RAISE(const auto file, results.Open(name));
-  ARROW_ASSIGN_OR_RAISE(const auto reader,
-                        parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
+  parquet::ReaderProperties options;
+  options.set_page_checksum_verification(true);
+  parquet::arrow::FileReaderBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Open(file, options));
+  ARROW_ASSIGN_OR_RAISE(const auto reader, builder.Build());
   return reader->ReadTable();
 }
 

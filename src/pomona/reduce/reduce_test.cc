@@ -319,25 +319,30 @@ TEST_F(ReduceTest, DamagedFilesAreErrorsNotCrashes) {
   ASSERT_TRUE(Run(Put({DrawPart(0, 20, 8)}), {{2, 0}, 1}).ok());
   const auto good = AllBytes();
   const Pca want = LoadPca(*store_).ValueOrDie();
+  const Projection want_projection = LoadProjection(*store_).ValueOrDie();
   for (size_t i = 0; i < kFiles.size(); ++i) {
     std::vector<std::string> bad = {"", "{}", "null", "PAR1", good[(i + 1) % 3]};
-    for (size_t cut = 1; cut < good[i].size(); cut += good[i].size() / 23) {
+    for (size_t cut = 1; cut < good[i].size(); cut += good[i].size() / 47) {
       bad.push_back(good[i].substr(0, cut));
       bad.push_back(good[i]);
       bad.back()[cut] ^= 0x15;
     }
     for (const std::string& bytes : bad) {
       ASSERT_TRUE(store_->Put(kFiles[i], bytes).ok());
-      // A flipped byte in statistics that nobody reads may go unnoticed; a wrong Pca may not.
+      // A flipped byte in statistics that nobody reads may go unnoticed; a wrong number may not.
       const auto pca = LoadPca(*store_);
       const auto projection = LoadProjection(*store_);
-      if (kFiles[i] == kPcaModelName) {
+      if (kFiles[i] == kPcaModelName && bytes.size() != good[i].size()) {
         EXPECT_FALSE(pca.ok()) << bytes;
       } else if (pca.ok()) {
         EXPECT_EQ(*pca, want);
       }
       if (bytes.size() < good[i].size() && kFiles[i] == kProjectionName) {
         EXPECT_FALSE(projection.ok());
+      }
+      if (projection.ok()) {
+        EXPECT_EQ(projection->values, want_projection.values);
+        EXPECT_EQ(projection->paths, want_projection.paths);
       }
     }
     ASSERT_TRUE(store_->Put(kFiles[i], good[i]).ok());
