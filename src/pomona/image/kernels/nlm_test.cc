@@ -126,6 +126,27 @@ TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
   }
 }
 
+// Colours so far apart that the squares of a patch's column pass what 16 bits hold.
+TEST(Nlm, DistantColoursStayApart) {
+  constexpr int kWidth = 12;
+  constexpr int kHeight = 9;
+  for (const int blue : {0, 240, 247, 255}) {
+    Image image{kWidth, kHeight, std::vector<uint8_t>(size_t{3} * kWidth * kHeight, 255)};
+    for (size_t i = 0; i < image.rgb.size(); i += 3) {
+      if (i / 3 % kWidth >= kWidth / 2) continue;
+      image.rgb[i + 1] = 0;
+      image.rgb[i + 2] = static_cast<uint8_t>(blue);
+    }
+    for (const float h : {2.5F, 3.0F, 3.4F, 5.0F}) {
+      const Image expected = ReferenceDenoise(image, h);
+      ForEachTarget([&](const std::string& target) {
+        ASSERT_EQ(NlmDenoise(image, h).rgb, expected.rgb)
+            << target << ", blue " << blue << ", h " << h;
+      });
+    }
+  }
+}
+
 TEST(Nlm, WeightsFallFromFullToTheThreshold) {
   for (const float h : {0.01F, 3.0F, 10.0F, 100.0F}) {
     for (const int channels : {1, 2}) {
