@@ -1,4 +1,4 @@
-// Non-local means with sums of 32 bits, for weights of any number.
+// Non-local means with sums of 32 bits, for any number of weights.
 // Once per instruction set, hence no #pragma once.
 #if defined(POMONA_IMAGE_KERNELS_NLM_WIDE) == defined(HWY_TARGET_TOGGLE)
 #ifdef POMONA_IMAGE_KERNELS_NLM_WIDE
@@ -18,7 +18,13 @@
 
 #include "pomona/image/kernels/nlm_bands.h"
 
+#if HWY_TARGET == HWY_AVX3_DL
+// Highway 1.0.3 looks for AVX512-VNNI before it chooses this target, but does not ask the compiler
+// for it.
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
 HWY_BEFORE_NAMESPACE();
+#endif
 namespace pomona::image::HWY_NAMESPACE::wide {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -31,16 +37,18 @@ using V32 = hn::Vec<D32>;
 
 #if HWY_TARGET == HWY_SCALAR
 
-// The bytes of pairs around an image column, less those of its centre.
+// The pairs of bytes around an image column, less that of its centre.
 class Differences {
  public:
   Differences(const int8_t* band, int x)
       : pairs_(band + 2 * FirstPosition(x)), centre_(band + 2 * CentrePosition(x)) {}
 
-  // Of the position `lane`: the squares of both.
-  V32 SumOfSquares(size_t lane) const { return hn::Set(D32(), Square(lane, 0) + Square(lane, 1)); }
-  V32 DifferenceOfSquares(size_t lane) const {
-    return hn::Set(D32(), Square(lane, 0) - Square(lane, 1));
+  // sums + first^2 + second^2, and sums + first^2 - second^2, of positions from `lane` on.
+  V32 AddSquares(V32 sums, size_t lane) const {
+    return hn::Add(sums, hn::Set(D32(), Square(lane, 0) + Square(lane, 1)));
+  }
+  V32 AddDifferenceOfSquares(V32 sums, size_t lane) const {
+    return hn::Add(sums, hn::Set(D32(), Square(lane, 0) - Square(lane, 1)));
   }
 
  private:
@@ -53,29 +61,41 @@ class Differences {
   const int8_t* centre_;
 };
 
-// Products of weights and levels, which fit into 16 bits.
-HWY_INLINE V32 Multiply(V32 weights, V32 levels) { return hn::Mul(weights, levels); }
+// weights x levels + sums; weights and levels fit into 16 bits.
+HWY_INLINE V32 MultiplyAdd(V32 weights, V32 levels, V32 sums) {
+  return hn::Add(sums, hn::Mul(weights, levels));
+}
 
 #else
 
 using D16 = hn::Repartition<int16_t, D32>;
 using V16 = hn::Vec<D16>;
 
-// a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].
+// sum[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].
 #if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
-HWY_INLINE V32 MultiplyPairs(V16 a, V16 b) { return V32{_mm_madd_epi16(a.raw, b.raw)}; }
+HWY_INLINE V32 MultiplyPairsAdd(V16 a, V16 b, V32 sum) {
+  return V32{_mm_add_epi32(sum.raw, _mm_madd_epi16(a.raw, b.raw))};
+}
 #elif HWY_TARGET == HWY_AVX2
-HWY_INLINE V32 MultiplyPairs(V16 a, V16 b) { return V32{_mm256_madd_epi16(a.raw, b.raw)}; }
-#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-HWY_INLINE V32 MultiplyPairs(V16 a, V16 b) { return V32{_mm512_madd_epi16(a.raw, b.raw)}; }
+HWY_INLINE V32 MultiplyPairsAdd(V16 a, V16 b, V32 sum) {
+  return V32{_mm256_add_epi32(sum.raw, _mm256_madd_epi16(a.raw, b.raw))};
+}
+#elif HWY_TARGET == HWY_AVX3
+HWY_INLINE V32 MultiplyPairsAdd(V16 a, V16 b, V32 sum) {
+  return V32{_mm512_add_epi32(sum.raw, _mm512_madd_epi16(a.raw, b.raw))};
+}
+#elif HWY_TARGET == HWY_AVX3_DL
+HWY_INLINE V32 MultiplyPairsAdd(V16 a, V16 b, V32 sum) {
+  return V32{_mm512_dpwssd_epi32(sum.raw, a.raw, b.raw)};
+}
 #else
-HWY_INLINE V32 MultiplyPairs(V16 a, V16 b) {
+HWY_INLINE V32 MultiplyPairsAdd(V16 a, V16 b, V32 sum) {
   const D32 d32;
   const auto even = [d32](V16 v) HWY_ATTR {
     return hn::ShiftRight<16>(hn::ShiftLeft<16>(hn::BitCast(d32, v)));
   };
   const auto odd = [d32](V16 v) HWY_ATTR { return hn::ShiftRight<16>(hn::BitCast(d32, v)); };
-  return hn::Add(hn::Mul(even(a), even(b)), hn::Mul(odd(a), odd(b)));
+  return hn::Add(sum, hn::Add(hn::Mul(even(a), even(b)), hn::Mul(odd(a), odd(b))));
 }
 #endif
 
@@ -95,14 +115,14 @@ class Differences {
   Differences(const int8_t* band, int x)
       : pairs_(band + 2 * FirstPosition(x)), centre_(SetPair(band + 2 * CentrePosition(x))) {}
 
-  // Of the positions from `lane` on: the squares of both.
-  HWY_INLINE V32 SumOfSquares(size_t lane) const {
+  // sums + first^2 + second^2, and sums + first^2 - second^2, of positions from `lane` on.
+  HWY_INLINE V32 AddSquares(V32 sums, size_t lane) const {
     const V16 d = At(lane);
-    return MultiplyPairs(d, d);
+    return MultiplyPairsAdd(d, d, sums);
   }
-  HWY_INLINE V32 DifferenceOfSquares(size_t lane) const {
+  HWY_INLINE V32 AddDifferenceOfSquares(V32 sums, size_t lane) const {
     const V16 d = At(lane);
-    return MultiplyPairs(d, NegateOdd(d));
+    return MultiplyPairsAdd(d, NegateOdd(d), sums);
   }
 
  private:
@@ -121,9 +141,10 @@ class Differences {
   V16 centre_;
 };
 
-// Products of weights and levels, which fit into 16 bits.
-HWY_INLINE V32 Multiply(V32 weights, V32 levels) {
-  return MultiplyPairs(hn::BitCast(D16(), weights), hn::BitCast(D16(), levels));
+// weights x levels + sums; weights and levels fit into 16 bits, so the upper halves of weights are
+// 0.
+HWY_INLINE V32 MultiplyAdd(V32 weights, V32 levels, V32 sums) {
+  return MultiplyPairsAdd(hn::BitCast(D16(), weights), hn::BitCast(D16(), levels), sums);
 }
 
 #endif  // HWY_TARGET
@@ -138,7 +159,9 @@ class Change<1> {
  public:
   Change(const std::array<const int8_t*, 2>& bands, int x) : rows_(bands[0], x) {}
 
-  HWY_INLINE V32 At(size_t lane) const { return rows_.DifferenceOfSquares(lane); }
+  HWY_INLINE V32 AddTo(V32 sums, size_t lane) const {
+    return rows_.AddDifferenceOfSquares(sums, lane);
+  }
 
  private:
   Differences rows_;
@@ -151,8 +174,8 @@ class Change<2> {
   Change(const std::array<const int8_t*, 2>& bands, int x)
       : entering_(bands[0], x), leaving_(bands[1], x) {}
 
-  HWY_INLINE V32 At(size_t lane) const {
-    return hn::Sub(entering_.SumOfSquares(lane), leaving_.SumOfSquares(lane));
+  HWY_INLINE V32 AddTo(V32 sums, size_t lane) const {
+    return hn::Sub(entering_.AddSquares(sums, lane), leaving_.AddSquares(hn::Zero(D32()), lane));
   }
 
  private:
@@ -175,6 +198,65 @@ struct Sums {
   static HWY_INLINE int32_t Total(V32 sum) { return hn::GetLane(hn::SumOfLanes(D32(), sum)); }
 };
 
+// Looks weights up in a table, the last entry of which is 0.
+class Weigher {
+ public:
+  explicit Weigher(const std::vector<int32_t>& table)
+      : table_(table.data()), last_(hn::Set(D32(), static_cast<int32_t>(table.size() - 1))) {}
+
+  // Adds the positions whose sums of squares are `patch`, and whose levels, less 128, are those
+  // from `levels[c]` + `at` on.
+  template <size_t kChannels>
+  HWY_INLINE void Add(V32 patch, const std::array<const int8_t*, kChannels>& levels, size_t at,
+                      Sums<kChannels>* sums) const {
+    const D32 d32;
+    const V32 bins = hn::Min(hn::ShiftRight<kBinBits>(patch), last_);
+    const V32 weights = hn::GatherIndex(d32, table_, bins);
+    sums->weights = hn::Add(sums->weights, weights);
+    const hn::Rebind<int8_t, D32> bytes;
+    for (size_t c = 0; c < kChannels; ++c) {
+      const V32 level = hn::PromoteTo(d32, hn::LoadU(bytes, levels[c] + at));
+      sums->levels[c] = MultiplyAdd(weights, level, sums->levels[c]);
+    }
+  }
+
+ private:
+  const int32_t* table_;
+  V32 last_;
+};
+
+// ---- The sliding sums.
+
+// The sums of one image column as they slide on.
+template <size_t kChannels>
+class Slider {
+ public:
+  // `column`: sums down 7 rows; `leaving`: those of 7 columns before; `patches`: those over both.
+  Slider(const Change<kChannels>& change, int32_t* column, const int32_t* leaving, int32_t* patches)
+      : change_(change), column_(column), leaving_(leaving), patches_(patches) {}
+
+  // Down a row.
+  HWY_INLINE V32 Column(size_t lane) const {
+    const V32 sum = change_.AddTo(hn::Load(D32(), column_ + lane), lane);
+    hn::Store(sum, D32(), column_ + lane);
+    return sum;
+  }
+
+  // Down a row, then along it.
+  HWY_INLINE V32 Patch(size_t lane) const {
+    const V32 gained = hn::Sub(Column(lane), hn::Load(D32(), leaving_ + lane));
+    const V32 sum = hn::Add(hn::Load(D32(), patches_ + lane), gained);
+    hn::Store(sum, D32(), patches_ + lane);
+    return sum;
+  }
+
+ private:
+  Change<kChannels> change_;
+  int32_t* column_;
+  const int32_t* leaving_;
+  int32_t* patches_;
+};
+
 template <size_t kPlanes>
 class Kernel {
  public:
@@ -191,30 +273,27 @@ class Kernel {
   // Before the first row is complete: all columns slide down.
   void LeadIn(const std::array<const int8_t*, 2>& bands) {
     for (int column = -kPatchHalf; column < width_ + kPatchHalf; ++column) {
-      const Change<kChannels> change(bands, column);
-      for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(D32())) {
-        SlideColumn(change, column, lane);
-      }
+      const auto slider = SliderOf(bands, column);
+      for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(D32())) slider.Column(lane);
     }
   }
 
   // One row of the image: all columns slide down; from the seventh on, patches are complete.
   void Row(const std::array<const int8_t*, 2>& bands,
            const std::array<const int8_t*, kChannels>& levels, RowSums* out) {
+    const Weigher weigher(weights_);
     StartRow();
-    for (int column = -kPatchHalf; column < width_ + kPatchHalf; ++column) {
-      const Change<kChannels> change(bands, column);
-      const int x = column - kPatchHalf;
-      if (x < 0) {
-        for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(D32())) {
-          SlidePatch(SlideColumn(change, column, lane), column, lane);
-        }
-        continue;
-      }
+    for (int column = -kPatchHalf; column < kPatchHalf; ++column) {
+      const auto slider = SliderOf(bands, column);
+      for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(D32())) slider.Patch(lane);
+    }
+    for (int x = 0; x < width_; ++x) {
+      const auto slider = SliderOf(bands, x + kPatchHalf);
+      std::array<const int8_t*, kChannels> at;
+      for (size_t c = 0; c < kChannels; ++c) at[c] = levels[c] + FirstPosition(x);
       Sums<kChannels> sums;
       for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(D32())) {
-        const V32 patch = SlidePatch(SlideColumn(change, column, lane), column, lane);
-        AddWeighted(patch, levels, FirstPosition(x) + lane, &sums);
+        weigher.Add(slider.Patch(lane), at, lane, &sums);
       }
       out->weights[x] = sums.Total(sums.weights);
       for (size_t c = 0; c < kChannels; ++c) out->levels[c][x] = sums.Total(sums.levels[c]);
@@ -227,9 +306,9 @@ class Kernel {
     return static_cast<size_t>(kPatch + width_ + 2 * kPatchHalf) * kLanes;
   }
 
-  // Sums down 7 rows of column x, for positions from `lane` on.
-  int32_t* Column(int x, size_t lane) {
-    return columns_.get() + static_cast<size_t>(kPatch + x + kPatchHalf) * kLanes + lane;
+  Slider<kChannels> SliderOf(const std::array<const int8_t*, 2>& bands, int x) {
+    int32_t* leaving = columns_.get() + static_cast<size_t>(x + kPatchHalf) * kLanes;
+    return {Change<kChannels>(bands, x), leaving + kPatch * kLanes, leaving, patches_};
   }
 
   void StartRow() {
@@ -237,37 +316,6 @@ class Kernel {
     // The lanes after the last position never come below where weights are 0.
     std::fill(patches_ + kPositions, patches_ + kLanes,
               static_cast<int32_t>(weights_.size() << kBinBits));
-  }
-
-  HWY_INLINE V32 SlideColumn(const Change<kChannels>& change, int x, size_t lane) {
-    int32_t* column = Column(x, lane);
-    const V32 sum = hn::Add(hn::Load(D32(), column), change.At(lane));
-    hn::Store(sum, D32(), column);
-    return sum;
-  }
-
-  // Slides the patches' sums on by column x.
-  HWY_INLINE V32 SlidePatch(V32 column, int x, size_t lane) {
-    const V32 gained = hn::Sub(column, hn::Load(D32(), Column(x - kPatch, lane)));
-    const V32 sum = hn::Add(hn::Load(D32(), patches_ + lane), gained);
-    hn::Store(sum, D32(), patches_ + lane);
-    return sum;
-  }
-
-  // Adds the positions whose sums of squares are `patch` and whose levels, less 128, are those of
-  // the bands from entry `at` on.
-  HWY_INLINE void AddWeighted(V32 patch, const std::array<const int8_t*, kChannels>& levels,
-                              size_t at, Sums<kChannels>* sums) const {
-    const D32 d32;
-    const V32 last = hn::Set(d32, static_cast<int32_t>(weights_.size() - 1));
-    const V32 bins = hn::Min(hn::ShiftRight<kBinBits>(patch), last);
-    const V32 weights = hn::GatherIndex(d32, weights_.data(), bins);
-    sums->weights = hn::Add(sums->weights, weights);
-    const hn::Rebind<int8_t, D32> bytes;
-    for (size_t c = 0; c < kChannels; ++c) {
-      const V32 level = hn::PromoteTo(d32, hn::LoadU(bytes, levels[c] + at));
-      sums->levels[c] = hn::Add(sums->levels[c], Multiply(weights, level));
-    }
   }
 
   int width_;
