@@ -1,7 +1,9 @@
 #include "pomona/cli/flags.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include "pomona/base/text.h"
@@ -112,14 +114,14 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
   ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {flags.label}));
-  if (job.source->uri() == job.results->uri()) {
+  std::error_code error;
+  if (std::filesystem::equivalent(job.source->uri(), job.results->uri(), error)) {
     return UsageError("IMAGES and RESULTS are both " + Quoted(job.source->uri()) +
                       ": give another folder for the results (it may lie inside)");
   }
   job.options.recipe.width = job.card.input.width;
   job.options.recipe.height = job.card.input.height;
   job.options.limits = flags.limits;
-  job.options.label = flags.label;
   job.options.part_images = flags.part_images;
   job.options.threads = flags.threads.threads;
   ARROW_ASSIGN_OR_RAISE(
@@ -191,10 +193,11 @@ void ComponentsFlag::Add(CLI::App* command) {
 
 void PrintReduce(const reduce::Pca& pca, Console* console) {
   const std::vector<double> ratio = pca.ExplainedRatio();
-  console->Line(WithThousands(pca.k) + " components keep " + Percent(Kept(pca)) +
-                " of the variance of " + WithThousands(pca.n) + " images (90 % needs " +
-                WithThousands(Needed(ratio, 0.9)) + ", 95 % " + WithThousands(Needed(ratio, 0.95)) +
-                ", 99 % " + WithThousands(Needed(ratio, 0.99)) + ")");
+  console->Line(WithThousands(pca.k) + (pca.k == 1 ? " component keeps " : " components keep ") +
+                Percent(Kept(pca)) + " of the variance of " + WithThousands(pca.n) +
+                " images (90 % needs " + WithThousands(Needed(ratio, 0.9)) + ", 95 % " +
+                WithThousands(Needed(ratio, 0.95)) + ", 99 % " +
+                WithThousands(Needed(ratio, 0.99)) + ")");
 }
 
 json ToJson(const reduce::Pca& pca) {

@@ -137,8 +137,11 @@ Status CheckSameContract(const Manifest& there, const Manifest& asked, const std
   const json new_leaves = Leaves(asked);
   json fields = old_leaves;
   fields.update(new_leaves);
+  // Of another model everything differs: its name says enough.
+  const bool other_model = ValueText(old_leaves, "/model/id") != ValueText(new_leaves, "/model/id");
   std::string differences;
   for (const auto& [pointer, unused] : fields.items()) {
+    if (other_model && pointer.starts_with("/model/") && pointer != "/model/id") continue;
     const std::string before = ValueText(old_leaves, pointer);
     const std::string now = ValueText(new_leaves, pointer);
     if (before == now) continue;

@@ -125,7 +125,7 @@ Manifest Contract(const io::Source& source, const model::Runner& runner,
   Manifest manifest;
   manifest.tool = std::string("pomona ") + kVersion;
   manifest.source = source.uri();
-  manifest.label = options.label;
+  manifest.label = source.label_rule();
   manifest.recipe = image::ToJson(options.recipe);
   manifest.model = {{"id", runner.card().id},
                     {"identity", runner.card().Identity()},

@@ -19,7 +19,6 @@ namespace pomona::extract {
 struct ExtractOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
-  std::string label;           // as io::SourceOptions::label, for the manifest
   int64_t part_images = 1024;  // images a part: the unit that a crash can lose
   int threads = 1;             // images in work at the same time, one CPU each
 };

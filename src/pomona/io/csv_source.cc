@@ -159,6 +159,18 @@ Result<std::unique_ptr<Source>> CsvSource::Open(const std::string& path,
   return source;
 }
 
+std::string CsvSource::label_rule() const {
+  switch (labels_) {
+    case Labels::kFolder:
+      return "folder";
+    case Labels::kColumn:
+      return label_column_;
+    case Labels::kNone:
+      return "none";
+  }
+  return "none";
+}
+
 Entry CsvSource::MakeEntry(int folder_fd, std::string_view path_cell,
                            std::string_view label_cell) const {
   Entry entry;

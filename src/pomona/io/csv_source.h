@@ -19,6 +19,7 @@ class CsvSource : public Source {
                                               const SourceOptions& options);
 
   const std::string& uri() const override { return uri_; }
+  std::string label_rule() const override;
   // Invalid, with the row's number, where rows have another number of cells than the header.
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
   Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;

@@ -73,6 +73,18 @@ TEST_F(CsvSourceTest, LabelsComeFromAColumnTheFolderOrNowhere) {
   EXPECT_THAT(Contents("path\na.jpg\n", "none"), ElementsAre("a.jpg|-=A"));
 }
 
+TEST_F(CsvSourceTest, TellsHowLabelsAreMade) {
+  folder_.Write("a.jpg", "A");
+  const auto rule = [&](const std::string& header, const std::string& label) {
+    const std::string csv = folder_.Write("rule.csv", header + "\na.jpg,x\n");
+    return CsvSource::Open(csv, {label}).ValueOrDie()->label_rule();
+  };
+  EXPECT_EQ(rule("path,label", ""), "label");
+  EXPECT_EQ(rule("path,kind", ""), "none");
+  EXPECT_EQ(rule("path,kind", "kind"), "kind");
+  EXPECT_EQ(rule("path,kind", "folder"), "folder");
+}
+
 TEST_F(CsvSourceTest, CellsMayHoldCommasQuotesNewlinesAndAnyBytes) {
   folder_.Write("set/a,b.jpg", "comma");
   folder_.Write("set/a\"b.jpg", "quote");

@@ -45,6 +45,9 @@ class Source {
   // The source as the manifest records it: an absolute path or a URI.
   virtual const std::string& uri() const = 0;
 
+  // How labels are made, as the manifest records it: "folder", "none", or the manifest's column.
+  virtual std::string label_rule() const = 0;
+
   // Every image by name, readable or not. NothingToRead if the source holds no image at all;
   // Cancelled when stopped.
   virtual Result<Listing> List(const Observer& observer, std::stop_token stop) const = 0;

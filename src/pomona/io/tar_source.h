@@ -25,6 +25,7 @@ class TarSource : public Source {
                                               const SourceOptions& options);
 
   const std::string& uri() const override { return uri_; }
+  std::string label_rule() const override { return labels_ ? "folder" : "none"; }
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
   Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;
 

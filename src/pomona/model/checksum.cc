@@ -32,6 +32,10 @@ Status Differs(const fs::path& file, const std::string& kind, const std::string&
 }  // namespace
 
 Result<std::string> HashWeights(const fs::path& file) {
+  std::error_code error;
+  if (fs::exists(file, error) && !fs::is_regular_file(file, error)) {
+    return Status::IOError(file.string(), " is not a file: weights are read from a regular file");
+  }
   if (file.extension() != ".xml") return Sha256File(file);
   std::vector<uint8_t> both;
   ARROW_RETURN_NOT_OK(Append(file, &both));
