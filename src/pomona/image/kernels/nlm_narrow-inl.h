@@ -94,7 +94,8 @@ HWY_INLINE VS8 SetPair(int8_t even, int8_t odd) {
 struct Limits {
   explicit Limits(uint16_t limit)
       : sum(hn::Set(D16(), limit)),
-        difference(hn::Set(D8(), static_cast<uint8_t>(std::ceil(std::sqrt(double{limit}))))) {}
+        difference(hn::Set(
+            D8(), static_cast<uint8_t>(std::ceil(std::sqrt(static_cast<double>(limit)))))) {}
 
   V16 sum;
   V8 difference;
