@@ -16,7 +16,7 @@ inline constexpr int kPatchHalf = kPatch / 2;
 inline constexpr int kSearch = 21;
 inline constexpr int kSearchHalf = kSearch / 2;
 inline constexpr int kMargin = kPatchHalf + kSearchHalf;
-inline constexpr size_t kPositions = kSearch * kSearch;
+inline constexpr size_t kPositions = size_t{kSearch} * kSearch;
 inline constexpr size_t kLanes = 448;  // positions, up to the next multiple of a vector
 inline constexpr int kBinBits = 6;     // 64, the power of two after a patch's 49 pixels
 // Most entries of a weight table that bytes can look up, and that keep sums within 16 bits.
@@ -29,7 +29,7 @@ class Bands {
  public:
   Bands(const uint8_t* plane, int width, int height)
       : columns_(width + 2 * kMargin),
-        column_size_(static_cast<size_t>(height) + 2 * kMargin),
+        column_size_(static_cast<size_t>(height) + size_t{2} * kMargin),
         band_size_(static_cast<size_t>(columns_) * kSearch + kLanes),
         transposed_(static_cast<size_t>(columns_) * column_size_),
         ring_(kRows * band_size_) {
