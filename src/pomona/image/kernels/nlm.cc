@@ -4,8 +4,8 @@
 // the squared differences summed down 7 rows (one sum per image column, which slides down) and
 // over the 7x7 patch (which slides along the row). Nothing crosses lanes but one sum per pixel.
 //
-// Sums have 16 bits (nlm_narrow-inl.h) or, where h is so large that this does not fit, 32
-// (nlm_wide-inl.h).
+// Sums have 16 bits (nlm_narrow.inc) or, where h is so large that this does not fit, 32
+// (nlm_wide.inc).
 #include "pomona/image/kernels/nlm.h"
 
 #include <array>
@@ -30,8 +30,8 @@
 // The target list above must come first.
 #include <hwy/highway.h>
 
-#include "pomona/image/kernels/nlm_narrow-inl.h"
-#include "pomona/image/kernels/nlm_wide-inl.h"
+#include "pomona/image/kernels/nlm_narrow.inc"
+#include "pomona/image/kernels/nlm_wide.inc"
 
 HWY_BEFORE_NAMESPACE();
 namespace pomona::image::HWY_NAMESPACE {

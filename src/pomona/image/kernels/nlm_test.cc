@@ -33,7 +33,8 @@ class Reference {
 
  private:
   int At(size_t c, int x, int y) const {
-    return planes_[c][static_cast<size_t>(Reflect(y, height_) * width_ + Reflect(x, width_))];
+    const int i = Reflect(y, height_) * width_ + Reflect(x, width_);
+    return planes_[c][static_cast<size_t>(i)];
   }
 
   int64_t Distance(int x, int y, int dx, int dy) const {
@@ -60,8 +61,9 @@ class Reference {
         for (size_t c = 0; c < planes_.size(); ++c) sums[c] += weight * At(c, x + dx, y + dy);
       }
     }
+    const int i = y * width_ + x;
     for (size_t c = 0; c < planes_.size(); ++c) {
-      (*out)[c][static_cast<size_t>(y * width_ + x)] =
+      (*out)[c][static_cast<size_t>(i)] =
           static_cast<uint8_t>((sums[c] + weight_sum / 2) / weight_sum);
     }
   }
