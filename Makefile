@@ -49,7 +49,7 @@ coverage: setup-coverage ## which lines the tests run: build/coverage/report/ind
 	  --html-details build/coverage/report/index.html build/coverage
 
 fuzz: setup-fuzz ## run every fuzz target for FUZZ_SECONDS (60) each
-	@$(MAKE) build/fuzz/ninja
+	@$(MAKE) build/fuzz/ninja TARGETS=fuzz/all
 	@scripts/fuzz $(FUZZ_SECONDS)
 
 install: build ## install to PREFIX (/usr/local): command, libraries, headers, CMake package
