@@ -12,8 +12,12 @@ namespace {
 
 constexpr std::string_view kMinus = "\u2212";
 
+// Decimals that show multiples of `step` in full, which has two digits at most (1.5, 0.25).
 int DecimalsOf(double step) {
-  return std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+  int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+  const double scaled = step * std::pow(10, decimals);
+  if (std::abs(scaled - std::round(scaled)) > 1e-6) ++decimals;
+  return decimals;
 }
 
 // 2.5e7, 1e-5

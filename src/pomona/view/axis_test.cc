@@ -37,6 +37,9 @@ TEST(TickLabel, HasTheDecimalsOfTheStep) {
   EXPECT_EQ(TickLabel(0.1 * 3, 0.1), "0.3");
   EXPECT_EQ(TickLabel(1, 0.5), "1");
   EXPECT_EQ(TickLabel(0.25, 0.05), "0.25");
+  EXPECT_EQ(TickLabel(4.5, 1.5), "4.5");
+  EXPECT_EQ(TickLabel(3, 1.5), "3");
+  EXPECT_EQ(TickLabel(0.75, 0.25), "0.75");
   EXPECT_EQ(TickLabel(1e-17, 0.1), "0");
   EXPECT_EQ(TickLabel(-1e-17, 0.1), "0");
 }

@@ -131,7 +131,7 @@ Range WithMargin(Range range) {
 }
 
 // One unit is as long on one axis as on the other, because distances on the map mean something,
-// unless that would squeeze the points into less than a third of the plot.
+// unless that would leave more than 0.4 of the plot's width or height empty.
 struct Frame {
   Box plot;
   Axis x, y;
@@ -139,9 +139,10 @@ struct Frame {
 };
 
 Frame MakeFrame(Range x, Range y, const Box& plot, bool y_has_unit) {
+  static constexpr double kLeastUsed = 0.6;
   const double unit = std::max(x.span() / plot.width(), y.span() / plot.height());
-  const bool equal =
-      y_has_unit && x.span() / unit > plot.width() / 3 && y.span() / unit > plot.height() / 3;
+  const bool equal = y_has_unit && x.span() > kLeastUsed * unit * plot.width() &&
+                     y.span() > kLeastUsed * unit * plot.height();
   if (equal) {
     x = x.Widened(unit * plot.width());
     y = y.Widened(unit * plot.height());
