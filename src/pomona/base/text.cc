@@ -93,6 +93,10 @@ std::string WithThousands(int64_t n) {
   return digits;
 }
 
+std::string Counted(int64_t n, const std::string& noun) {
+  return WithThousands(n) + " " + noun + (n == 1 ? "" : "s");
+}
+
 std::string HumanBytes(int64_t bytes) {
   static constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
   auto value = static_cast<double>(bytes);

@@ -17,8 +17,9 @@ std::string ToUtf8(std::string_view bytes);
 // when it holds spaces or anything escaped.
 std::string Quoted(std::string_view name);
 
-std::string WithThousands(int64_t n);       // 20,622
-std::string HumanBytes(int64_t bytes);      // 18.7 MB (powers of 1,000)
-std::string HumanDuration(double seconds);  // 4.2 s, 3 min 20 s, 2 h 05 min
+std::string WithThousands(int64_t n);                     // 20,622
+std::string Counted(int64_t n, const std::string& noun);  // 1 image, 20,622 images
+std::string HumanBytes(int64_t bytes);                    // 18.7 MB (powers of 1,000)
+std::string HumanDuration(double seconds);                // 4.2 s, 3 min 20 s, 2 h 05 min
 
 }  // namespace pomona

@@ -35,6 +35,12 @@ bool IsUtf8ByDecoding(const std::string& s) {
   return true;
 }
 
+TEST(TextTest, CountsInWords) {
+  EXPECT_EQ(Counted(0, "image"), "0 images");
+  EXPECT_EQ(Counted(1, "image"), "1 image");
+  EXPECT_EQ(Counted(20622, "image"), "20,622 images");
+}
+
 TEST(Utf8Test, AgreesWithDecodingOnEveryPairAndOnEdgesOfLongerSequences) {
   for (int a = 0; a < 256; ++a) {
     for (int b = 0; b < 256; ++b) {

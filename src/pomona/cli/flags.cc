@@ -138,8 +138,8 @@ Result<extract::ExtractReport> RunExtract(ExtractJob* job, Context* context) {
 
 void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, Console* console) {
   if (console->json) return;
-  console->Line(WithThousands(report.listed) + " images: " + WithThousands(report.featured) +
-                " features of " + WithThousands(job.runner->dimension()) + " numbers, " +
+  console->Line(Counted(report.listed, "image") + ": " + Counted(report.featured, "feature") +
+                " of " + WithThousands(job.runner->dimension()) + " numbers, " +
                 WithThousands(report.rejected) + " rejected (" + job.card.id + ", " +
                 model::ToString(job.runner->precision()) + ")");
   std::string origins = Origins(report);
@@ -156,8 +156,8 @@ void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, C
                   job.results->Describe(dataset::kRejectedName));
   }
   if (report.ignored > 0) {
-    console->Line("  " + WithThousands(report.ignored) +
-                  " other files passed over: their names are not an image's");
+    console->Line("  " + Counted(report.ignored, "other file") +
+                  " passed over: not an image by name");
   }
 }
 
@@ -193,9 +193,9 @@ void ComponentsFlag::Add(CLI::App* command) {
 
 void PrintReduce(const reduce::Pca& pca, Console* console) {
   const std::vector<double> ratio = pca.ExplainedRatio();
-  console->Line(WithThousands(pca.k) + (pca.k == 1 ? " component keeps " : " components keep ") +
-                Percent(Kept(pca)) + " of the variance of " + WithThousands(pca.n) +
-                " images (90 % needs " + WithThousands(Needed(ratio, 0.9)) + ", 95 % " +
+  console->Line(Counted(pca.k, "component") + (pca.k == 1 ? " keeps " : " keep ") +
+                Percent(Kept(pca)) + " of the variance of " + Counted(pca.n, "image") +
+                " (90 % needs " + WithThousands(Needed(ratio, 0.9)) + ", 95 % " +
                 WithThousands(Needed(ratio, 0.95)) + ", 99 % " +
                 WithThousands(Needed(ratio, 0.99)) + ")");
 }

@@ -42,13 +42,13 @@ Result<int> Run(const std::string& folder, Context* context) {
   if (!pca.ok()) report.problems.push_back(pca.message());
   for (const std::string& problem : report.problems) console.Line("problem: " + problem);
   if (report.problems.empty()) {
-    console.Line("all is well: " + WithThousands(report.rows) + " features and " +
-                 WithThousands(report.rejected) + " rejected images in " +
-                 WithThousands(report.parts) + " parts, " + HumanBytes(report.bytes));
+    console.Line("all is well: " + Counted(report.rows, "feature") + " and " +
+                 Counted(report.rejected, "rejected image") + " in " +
+                 Counted(report.parts, "part") + ", " + HumanBytes(report.bytes));
   }
   if (!report.leftovers.empty()) {
-    console.Line(WithThousands(static_cast<int64_t>(report.leftovers.size())) +
-                 " files of interrupted runs beside them; `pomona gc " + folder + "` removes them");
+    console.Line(Counted(static_cast<int64_t>(report.leftovers.size()), "file") +
+                 " of interrupted runs beside them; `pomona gc " + folder + "` removes them");
   }
   console.Json({{"ok", report.problems.empty()},
                 {"parts", report.parts},

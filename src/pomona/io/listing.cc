@@ -80,9 +80,9 @@ std::string ListingBuilder::DescribeIgnored() const {
 Result<Listing> ListingBuilder::Finish(const std::string& source, Duplicates rule) {
   if (stop_.stop_requested()) return Interrupted("stopped while listing");
   if (listing_.entries.empty()) {
-    const std::string seen = seen_ == 0 ? "it holds no file"
-                                        : WithThousands(seen_) + (seen_ == 1 ? " file" : " files") +
-                                              " seen (" + DescribeIgnored() + ")";
+    const std::string seen = seen_ == 0
+                                 ? "it holds no file"
+                                 : Counted(seen_, "file") + " seen (" + DescribeIgnored() + ")";
     return NothingToRead("no image in " + Quoted(source) + ": " + seen +
                          "; names of images end in .jpg, .jpeg, .png or .webp");
   }

@@ -13,6 +13,7 @@
 #include <tbb/task_arena.h>
 
 #include "pomona/base/hash.h"
+#include "pomona/base/text.h"
 #include "pomona/reduce/moments.h"
 #include "pomona/reduce/pca_files.h"
 
@@ -124,9 +125,9 @@ Status WriteAll(const dataset::Dataset& dataset, io::Store* results, const Pca& 
 
 void WarnIfFewer(const Pca& pca, const Components& asked, const Observer& observer) {
   if (asked.fraction != 0 || pca.k == asked.count) return;
-  observer.Warn("asked for " + std::to_string(asked.count) + " components, but the features of " +
-                std::to_string(pca.n) + " images vary in " + std::to_string(pca.rank) +
-                " directions only: there are " + std::to_string(pca.k));
+  observer.Warn("asked for " + Counted(asked.count, "component") + ", but the features of " +
+                Counted(pca.n, "image") + " vary in " + Counted(pca.rank, "direction") +
+                " only: " + Counted(pca.k, "component") + " kept");
 }
 
 Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,

@@ -193,7 +193,7 @@ TEST_F(ReduceTest, WarnsOfFewerComponentsThanAsked) {
   EXPECT_EQ(pca.k, 4);
   ASSERT_EQ(warnings_.size(), 1U);
   EXPECT_THAT(warnings_[0], ::testing::AllOf(HasSubstr("asked for 12"), HasSubstr("5 images"),
-                                             HasSubstr("there are 4")));
+                                             HasSubstr("4 components kept")));
   EXPECT_EQ(LoadProjection(*store_).ValueOrDie().k, 4);
 }
 

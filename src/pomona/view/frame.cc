@@ -27,7 +27,7 @@ void Heading(Svg* svg, double y, std::string_view text, const TextStyle& style) 
 }  // namespace
 
 std::string FactsLine(const Facts& facts) {
-  std::string line = WithThousands(facts.n) + (facts.n == 1 ? " image" : " images");
+  std::string line = Counted(facts.n, "image");
   if (!facts.model.empty()) line += " \u00b7 " + facts.model;
   if (!facts.recipe.empty()) line += " \u00b7 " + WithTimesSign(facts.recipe);
   return line;
