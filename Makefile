@@ -27,7 +27,7 @@ bench: setup-bench ## measure speed and memory against other tools; writes bench
 	@.venv-bench/bin/python bench/run.py --build build/bench
 
 lint: setup-lint ## check format, includes between rooms, and clang-tidy (FILES=... for some)
-	@$(MAKE) build/release/ninja
+	@$(MAKE) build/release/build.ninja
 	@scripts/lint $(FILES)
 
 format: setup-lint ## rewrite the C++ sources in the house's format
