@@ -307,8 +307,7 @@ def machine():
                 if f in flags]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {"cpu": cpu, "cpus": len(os.sched_getaffinity(0)), "features": features,
-            "memory_gib": round(memory), "kernel": platform.release(),
-            "load": round(os.getloadavg()[0], 1)}
+            "memory_gib": round(memory), "kernel": platform.release()}
 
 
 def table(head, rows):
@@ -329,8 +328,7 @@ def write_readme(results):
         body += (f"\n## {section['title']}\n\n{section['text']}\n\n"
                  f"{table(section['head'], section['rows'])}\n\n"
                  f"`{section['command']}` on {m['cpus']} CPUs of {m['cpu']} "
-                 f"({' '.join(m['features'])}), {m['memory_gib']} GiB, Linux {m['kernel']}, "
-                 f"load average {m['load']} before; "
+                 f"({' '.join(m['features'])}), {m['memory_gib']} GiB, Linux {m['kernel']}; "
                  f"images: {section['images']}.\n")
     (BENCH / "README.md").write_text(before + start + body + "\n" + end + after)
 
@@ -350,11 +348,10 @@ def main():
     file = BENCH / "results.json"
     results = json.loads(file.read_text()) if file.exists() else {}
     for name in names:
-        facts = machine()  # before it starts: the load of others, not its own
         section = getattr(bench, f"section_{name}")()
         section["command"] = f"bench/run.py --only {name} --rounds {options.rounds}" + (
             " --full" if options.full else "")
-        section["machine"] = facts
+        section["machine"] = machine()
         section["images"] = ("Fruits-360 tars" if os.environ.get("POMONA_BENCH_DATA")
                              else "copies of samples/fruits")
         results[name] = section
