@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "pomona/base/profile.h"
+
 namespace pomona {
 
 struct Progress {
@@ -15,10 +17,11 @@ struct Progress {
   int64_t rejected = 0;
 };
 
-// Either function may be empty. Both may be called from any thread, one call at a time.
+// Everything may be empty. The functions may be called from any thread, one call at a time.
 struct Observer {
   std::function<void(const Progress&)> progress;
   std::function<void(const std::string&)> warning;  // one sentence: what, where, what to do
+  Profile* profile = nullptr;                       // where the time goes (see Span)
 
   void Report(const Progress& p) const {
     if (progress) progress(p);

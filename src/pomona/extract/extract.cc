@@ -94,11 +94,8 @@ class Run {
                             WritePart(results_, part, Identity(missing[index]->key)));
       return Status::OK();
     };
-    const auto start = std::chrono::steady_clock::now();
     ARROW_RETURN_NOT_OK(RunParts(missing, featurizer, manifest_->dimension(), threads, write,
                                  observer, progress, stop));
-    report_->seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (const PlannedPart* part : missing) {
       report_->computed += static_cast<int64_t>(part->entries.size());
     }
@@ -117,6 +114,16 @@ class Run {
   Manifest* manifest_;
   ExtractReport* report_;
 };
+
+Result<io::Listing> List(const io::Source& source, const Observer& observer, std::stop_token stop) {
+  const Span span(observer.profile, "list");
+  return source.List(observer, std::move(stop));
+}
+
+Status CommitProfiled(io::Store* results, const Manifest& manifest, Profile* profile) {
+  const Span span(profile, "commit");
+  return Commit(results, manifest);
+}
 
 }  // namespace
 
@@ -137,9 +144,10 @@ Manifest Contract(const io::Source& source, const model::Runner& runner,
 Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, io::Store* results,
                               const ExtractOptions& options, const Observer& observer,
                               std::stop_token stop) {
+  const auto start = std::chrono::steady_clock::now();
   Manifest manifest = Contract(source, *runner, options);
   ARROW_ASSIGN_OR_RAISE(const std::optional<Dataset> committed, OpenCommitted(*results, manifest));
-  ARROW_ASSIGN_OR_RAISE(const io::Listing listing, source.List(observer, stop));
+  ARROW_ASSIGN_OR_RAISE(const io::Listing listing, List(source, observer, stop));
   const std::string contract = manifest.recipe_hash() + manifest.model_hash();
   ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(listing, committed ? &*committed : nullptr,
                                                   contract, {options.part_images}));
@@ -152,9 +160,10 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
 
   Run run(plan, committed, results, &manifest, &report);
   ARROW_RETURN_NOT_OK(run.KeepAndCarry());
-  const Featurizer featurizer(source, runner, options.recipe, options.limits);
+  const Featurizer featurizer(source, runner, options.recipe, options.limits, observer.profile);
   ARROW_RETURN_NOT_OK(run.Compute(featurizer, options.threads, observer, stop));
-  ARROW_RETURN_NOT_OK(Commit(results, manifest));
+  ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, observer.profile));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.featured = manifest.rows();
   report.rejected = manifest.rejected();
   if (report.listed != report.featured + report.rejected) {

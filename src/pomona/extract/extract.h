@@ -36,7 +36,7 @@ struct ExtractReport {
   int64_t computed = 0;  // read, decoded and run through the network now (or rejected now)
   int64_t removed = 0;   // images that left the dataset because the source no longer has them
   int64_t replaced = 0;  // images that changed since they were in the dataset
-  double seconds = 0;    // spent on `computed`
+  double seconds = 0;    // from the start of the listing to the end of the commit
 };
 
 // The manifest, without parts, of what these options make.

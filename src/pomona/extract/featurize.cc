@@ -8,48 +8,52 @@
 #include "pomona/base/hash.h"
 
 namespace pomona::extract {
-namespace {
 
-struct Prepared {
-  dataset::Row row;
-  image::Image image;
-};
-
-Outcome<Prepared> ReadAndPrepare(const io::Source& source, const io::Entry& entry,
-                                 const image::Recipe& recipe, const image::DecodeLimits& limits) {
+Outcome<std::vector<uint8_t>> Featurizer::Read(const io::Entry& entry) const {
   if (entry.rejected) return *entry.rejected;
-  const auto bytes = source.Read(entry, limits.max_bytes);
-  if (!bytes.ok()) return bytes.rejection();
-  const auto decoded = image::Decode(bytes.value(), limits);
+  const Span span(profile_, "read", entry.path);
+  return source_.Read(entry, limits_.max_bytes);
+}
+
+Outcome<Featurizer::Prepared> Featurizer::Prepare(const io::Entry& entry,
+                                                  const std::vector<uint8_t>& bytes) const {
+  const auto decode = [&] {
+    const Span span(profile_, "decode", entry.path);
+    return image::Decode(bytes, limits_);
+  };
+  const auto decoded = decode();
   if (!decoded.ok()) return decoded.rejection();
   const image::Image& pixels = decoded.value();
   Prepared out;
-  out.row = {entry.path,
-             entry.label,
-             pixels.width,
-             pixels.height,
-             static_cast<int64_t>(bytes.value().size()),
-             Xxh3Hex(bytes.value()),
-             entry.version};
-  out.image = image::Prepare(pixels, recipe);
+  out.row = {
+      entry.path,     entry.label,  pixels.width, pixels.height, static_cast<int64_t>(bytes.size()),
+      Xxh3Hex(bytes), entry.version};
+  out.image = image::Prepare(pixels, recipe_, profile_, entry.path);
   return out;
 }
 
-}  // namespace
-
-Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry) const try {
-  Outcome<Prepared> prepared = ReadAndPrepare(source_, entry, recipe_, limits_);
-  if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
+Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
   Featurized out;
-  out.row = std::move(prepared.value().row);
+  out.row = std::move(prepared.row);
   out.feature.resize(static_cast<size_t>(runner_->dimension()));
-  ARROW_RETURN_NOT_OK(runner_->Run(prepared.value().image.rgb, out.feature));
+  {
+    const Span span(profile_, "infer", out.row.path);
+    ARROW_RETURN_NOT_OK(runner_->Run(prepared.image.rgb, out.feature));
+  }
   if (!std::all_of(out.feature.begin(), out.feature.end(),
                    [](float v) { return std::isfinite(v); })) {
     return Outcome<Featurized>(
         Rejection{Reason::kNonFinite, "the network gave a NaN or an infinity for it", {}});
   }
   return Outcome<Featurized>(std::move(out));
+}
+
+Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry) const try {
+  const auto bytes = Read(entry);
+  if (!bytes.ok()) return Outcome<Featurized>(bytes.rejection());
+  auto prepared = Prepare(entry, bytes.value());
+  if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
+  return Infer(std::move(prepared).value());
 } catch (const std::bad_alloc&) {
   return Outcome<Featurized>(
       Rejection{Reason::kTooLarge, "this machine has not enough free memory to decode it", {}});

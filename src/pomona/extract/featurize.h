@@ -1,8 +1,10 @@
 // One image: bytes -> row or rejection.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
+#include "pomona/base/profile.h"
 #include "pomona/base/rejection.h"
 #include "pomona/base/status.h"
 #include "pomona/dataset/part.h"
@@ -19,20 +21,31 @@ struct Featurized {
 };
 
 // Reads, decodes, prepares and runs one image. A rejection is about the image; an error (the
-// network failed, the machine is out of memory) ends the run. Thread-safe.
+// network failed, the machine is out of memory) ends the run. `profile`, if any, gets the stages
+// "read", "decode", "resize", "denoise" and "infer". Thread-safe.
 class Featurizer {
  public:
   Featurizer(const io::Source& source, model::Runner* runner, const image::Recipe& recipe,
-             const image::DecodeLimits& limits)
-      : source_(source), runner_(runner), recipe_(recipe), limits_(limits) {}
+             const image::DecodeLimits& limits, Profile* profile = nullptr)
+      : source_(source), runner_(runner), recipe_(recipe), limits_(limits), profile_(profile) {}
 
   Result<Outcome<Featurized>> Run(const io::Entry& entry) const;
 
  private:
+  struct Prepared {
+    dataset::Row row;
+    image::Image image;
+  };
+
+  Outcome<std::vector<uint8_t>> Read(const io::Entry& entry) const;
+  Outcome<Prepared> Prepare(const io::Entry& entry, const std::vector<uint8_t>& bytes) const;
+  Result<Outcome<Featurized>> Infer(Prepared prepared) const;
+
   const io::Source& source_;
   model::Runner* runner_;
   const image::Recipe& recipe_;
   const image::DecodeLimits& limits_;
+  Profile* profile_;
 };
 
 }  // namespace pomona::extract

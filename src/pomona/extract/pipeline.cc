@@ -87,6 +87,7 @@ class Pipeline {
     }
     ++progress_.done;
     if (building_.rows.size() + building_.rejected.size() == parts_[item.part]->entries.size()) {
+      const Span span(observer_.profile, "write");
       const Status written = write_(item.part, building_);
       if (!written.ok()) Fail(written);
       building_ = dataset::Part();

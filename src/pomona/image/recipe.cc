@@ -96,6 +96,22 @@ Image Resize(const Image& image, const Recipe& recipe) {
   return ResizePilBilinear(image, recipe.width, recipe.height);
 }
 
+Image RemoveNoise(Image resized, const Denoise& denoise) {
+  switch (denoise.method) {
+    case DenoiseMethod::kNone:
+      break;
+    case DenoiseMethod::kGaussian:
+      return GaussianBlur3(resized);
+    case DenoiseMethod::kMedian:
+      return MedianBlur3(resized);
+    case DenoiseMethod::kBilateral:
+      return BilateralFilter5(resized);
+    case DenoiseMethod::kNlm:
+      return NlmDenoise(resized, denoise.h);
+  }
+  return resized;
+}
+
 }  // namespace
 
 Result<ResizeMethod> ParseResize(std::string_view text) {
@@ -151,21 +167,16 @@ Result<Recipe> RecipeFromJson(const nlohmann::json& json) {
   return recipe;
 }
 
-Image Prepare(const Image& decoded, const Recipe& recipe) {
-  Image resized = Resize(decoded, recipe);
-  switch (recipe.denoise.method) {
-    case DenoiseMethod::kNone:
-      break;
-    case DenoiseMethod::kGaussian:
-      return GaussianBlur3(resized);
-    case DenoiseMethod::kMedian:
-      return MedianBlur3(resized);
-    case DenoiseMethod::kBilateral:
-      return BilateralFilter5(resized);
-    case DenoiseMethod::kNlm:
-      return NlmDenoise(resized, recipe.denoise.h);
+Image Prepare(const Image& decoded, const Recipe& recipe, Profile* profile,
+              const std::string& subject) {
+  Image resized;
+  {
+    const Span span(profile, "resize", subject);
+    resized = Resize(decoded, recipe);
   }
-  return resized;
+  if (recipe.denoise.method == DenoiseMethod::kNone) return resized;
+  const Span span(profile, "denoise", subject);
+  return RemoveNoise(std::move(resized), recipe.denoise);
 }
 
 }  // namespace pomona::image

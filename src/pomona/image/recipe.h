@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "pomona/base/profile.h"
 #include "pomona/base/rejection.h"
 #include "pomona/base/status.h"
 #include "pomona/image/decode.h"
@@ -59,7 +60,9 @@ std::string ToString(const Denoise& denoise);
 nlohmann::json ToJson(const Recipe& recipe);
 Result<Recipe> RecipeFromJson(const nlohmann::json& json);
 
-// Decoded image -> recipe.width x recipe.height. Thread-safe.
-Image Prepare(const Image& decoded, const Recipe& recipe);
+// Decoded image -> recipe.width x recipe.height. Thread-safe. `profile`, if any, gets the stages
+// "resize" and "denoise" of `subject`.
+Image Prepare(const Image& decoded, const Recipe& recipe, Profile* profile = nullptr,
+              const std::string& subject = {});
 
 }  // namespace pomona::image
