@@ -211,7 +211,8 @@ Result<Listing> CsvSource::List(const Observer& observer, std::stop_token stop) 
   return builder.Finish(path_, Duplicates::kFirstWins);
 }
 
-Outcome<std::vector<uint8_t>> CsvSource::Read(const Entry& entry, int64_t max_bytes) const {
+Result<Outcome<std::vector<uint8_t>>> CsvSource::Read(const Entry& entry, int64_t max_bytes,
+                                                      std::stop_token) const {
   const bool absolute = entry.locator.starts_with('/');
   return ReadFile(absolute ? entry.locator : folder_ + entry.locator, entry, max_bytes);
 }

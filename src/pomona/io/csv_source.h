@@ -22,7 +22,9 @@ class CsvSource : public Source {
   std::string label_rule() const override;
   // Invalid, with the row's number, where rows have another number of cells than the header.
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
-  Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;
+  using Source::Read;
+  Result<Outcome<std::vector<uint8_t>>> Read(const Entry& entry, int64_t max_bytes,
+                                             std::stop_token stop) const override;
 
  private:
   enum class Labels { kNone, kFolder, kColumn };

@@ -53,9 +53,7 @@ bool IsFolder(int folder_fd, const Child& child) {
   return fstatat(folder_fd, child.name.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode);
 }
 
-bool IsResults(int folder_fd) {
-  return faccessat(folder_fd, kResultsMarker, F_OK, 0) == 0;
-}
+bool IsResults(int folder_fd) { return faccessat(folder_fd, kResultsMarker, F_OK, 0) == 0; }
 
 std::string Join(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
@@ -168,7 +166,8 @@ Result<Listing> FolderSource::List(const Observer& observer, std::stop_token sto
   return builder.Finish(path_, Duplicates::kFirstWins);
 }
 
-Outcome<std::vector<uint8_t>> FolderSource::Read(const Entry& entry, int64_t max_bytes) const {
+Result<Outcome<std::vector<uint8_t>>> FolderSource::Read(const Entry& entry, int64_t max_bytes,
+                                                         std::stop_token) const {
   return ReadFile(path_ + "/" + entry.locator, entry, max_bytes);
 }
 

@@ -24,7 +24,9 @@ class FolderSource : public Source {
   const std::string& uri() const override { return uri_; }
   std::string label_rule() const override { return labels_ ? "folder" : "none"; }
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
-  Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;
+  using Source::Read;
+  Result<Outcome<std::vector<uint8_t>>> Read(const Entry& entry, int64_t max_bytes,
+                                             std::stop_token stop) const override;
 
  private:
   FolderSource(const std::string& path, bool labels);

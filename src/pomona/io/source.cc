@@ -55,6 +55,12 @@ Status NotASource(const std::string& path) {
 
 }  // namespace
 
+Outcome<std::vector<uint8_t>> Source::Read(const Entry& entry, int64_t max_bytes) const {
+  auto outcome = Read(entry, max_bytes, std::stop_token());
+  if (outcome.ok()) return *std::move(outcome);
+  return Rejection{Reason::kUnreadable, outcome.status().message(), std::nullopt};
+}
+
 Result<std::unique_ptr<Source>> OpenSource(const std::string& uri, const SourceOptions& options) {
   const std::string scheme = UriScheme(uri);
   if (!scheme.empty() && scheme != "file") {

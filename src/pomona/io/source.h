@@ -54,8 +54,15 @@ class Source {
 
   // The whole file behind `entry`, or why not: kChanged if it is no longer the size and version
   // that were listed, before or after reading. Thread-safe. Never reads more than `max_bytes`
-  // (kTooLarge).
-  virtual Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const = 0;
+  // (kTooLarge). An error says that the source as a whole fails, which tells nothing about the
+  // image: no network, credentials that expired. Cancelled when stopped.
+  virtual Result<Outcome<std::vector<uint8_t>>> Read(const Entry& entry, int64_t max_bytes,
+                                                     std::stop_token stop) const = 0;
+  // The same for callers that cannot be stopped; an error is kUnreadable.
+  Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const;
+
+  // Whether a read waits for a network: then many should be under way at a time (ReadAhead).
+  virtual bool remote() const { return false; }
 };
 
 // Opens what `uri` names: a folder, a .tar file, or a .csv manifest (header row; column "path",

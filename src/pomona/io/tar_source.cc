@@ -339,7 +339,8 @@ Result<Listing> TarSource::List(const Observer& observer, std::stop_token stop) 
   return builder.Finish(path_, Duplicates::kLastWins);
 }
 
-Outcome<std::vector<uint8_t>> TarSource::Read(const Entry& entry, int64_t max_bytes) const {
+Result<Outcome<std::vector<uint8_t>>> TarSource::Read(const Entry& entry, int64_t max_bytes,
+                                                      std::stop_token) const {
   if (entry.rejected) return *entry.rejected;
   const std::optional<Place> place = Place::Parse(entry.locator);
   const auto unchanged = [&] {

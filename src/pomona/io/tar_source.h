@@ -27,7 +27,9 @@ class TarSource : public Source {
   const std::string& uri() const override { return uri_; }
   std::string label_rule() const override { return labels_ ? "folder" : "none"; }
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
-  Outcome<std::vector<uint8_t>> Read(const Entry& entry, int64_t max_bytes) const override;
+  using Source::Read;
+  Result<Outcome<std::vector<uint8_t>>> Read(const Entry& entry, int64_t max_bytes,
+                                             std::stop_token stop) const override;
 
  private:
   TarSource(const std::string& path, Fd fd, bool labels);
