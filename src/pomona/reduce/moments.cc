@@ -15,12 +15,11 @@ namespace {
 // Small enough for a block of 2,048 columns to stay in the L2 cache between its two passes.
 constexpr int64_t kBlockRows = 256;
 
-// dense += rows^T rows, upper triangle.
-void AddProduct(const std::vector<double>& rows, int dimension, std::vector<double>* dense) {
-  dense->resize(static_cast<size_t>(dimension) * dimension);
+// The upper triangle of `matrix` += rows^T rows.
+void AddProduct(std::span<const double> rows, int dimension, double* matrix) {
   const auto count = static_cast<int>(rows.size() / dimension);
   cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, dimension, count, 1.0, rows.data(), dimension,
-              1.0, dense->data(), dimension);
+              1.0, matrix, dimension);
 }
 
 }  // namespace
@@ -32,28 +31,48 @@ Moments::Moments(int dimension) : dimension_(dimension), origin_(dimension), off
 void Moments::Add(const float* features, int64_t rows) {
   // At most dimension / 2 rows before a block, and each block brings one row of Shift.
   const int64_t most = dimension_ / 2 + kBlockRows + 1;
-  if (rows_.empty()) rows_.reserve(std::min(rows + rows / kBlockRows, most) * dimension_);
+  const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
+  rows_.reserve(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
 }
 
+std::vector<double> Moments::MeanFromOrigin(const float* features, int64_t rows) const {
+  std::vector<double> mean(dimension_);
+  const double* origin = origin_.data();
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {  // four at a time: the sums are read and written less often
+    const float* a = features + i * dimension_;
+    const float* b = a + dimension_;
+    const float* c = b + dimension_;
+    const float* d = c + dimension_;
+    for (int j = 0; j < dimension_; ++j) {
+      mean[j] +=
+          ((a[j] - origin[j]) + (b[j] - origin[j])) + ((c[j] - origin[j]) + (d[j] - origin[j]));
+    }
+  }
+  for (; i < rows; ++i) {
+    const float* row = features + i * dimension_;
+    for (int j = 0; j < dimension_; ++j) mean[j] += row[j] - origin[j];
+  }
+  for (double& m : mean) m /= static_cast<double>(rows);
+  return mean;
+}
+
 void Moments::AddBlock(const float* features, int64_t rows) {
   if (n_ == 0) std::copy_n(features, dimension_, origin_.begin());
-  std::vector<double> delta(dimension_);  // first the block's mean, relative to the origin
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* row = features + i * dimension_;
-    for (int j = 0; j < dimension_; ++j) delta[j] += row[j] - origin_[j];
-  }
-  for (double& d : delta) d /= static_cast<double>(rows);
-
+  std::vector<double> delta = MeanFromOrigin(features, rows);
   if (rows > 1) {  // a single row less its mean is 0
+    // The rounding of the centre, at most eps times the mean, enters M2 squared: it is nothing.
+    std::vector<double> centre(dimension_);
+    std::transform(origin_.begin(), origin_.end(), delta.begin(), centre.begin(), std::plus<>());
     const size_t start = rows_.size();
     rows_.resize(start + static_cast<size_t>(rows) * dimension_);
     for (int64_t i = 0; i < rows; ++i) {
       const float* row = features + i * dimension_;
       double* out = rows_.data() + start + static_cast<size_t>(i) * dimension_;
-      for (int j = 0; j < dimension_; ++j) out[j] = (row[j] - origin_[j]) - delta[j];
+      for (int j = 0; j < dimension_; ++j) out[j] = row[j] - centre[j];
     }
   }
   for (int j = 0; j < dimension_; ++j) delta[j] -= offset_[j];
@@ -76,8 +95,10 @@ void Moments::Merge(Moments other) {
   if (dense_.empty()) {
     dense_ = std::move(other.dense_);
   } else if (!other.dense_.empty()) {
-    std::transform(dense_.begin(), dense_.end(), other.dense_.begin(), dense_.begin(),
-                   std::plus<>());
+    for (int i = 0; i < dimension_; ++i) {
+      const size_t row = static_cast<size_t>(i) * dimension_;
+      for (int j = i; j < dimension_; ++j) dense_[row + j] += other.dense_[row + j];
+    }
   }
   FoldIfFull();
 }
@@ -99,7 +120,13 @@ void Moments::FoldIfFull() {
 }
 
 void Moments::Fold() {
-  AddProduct(rows_, dimension_, &dense_);
+  if (dense_.empty()) {
+    dense_.resize(static_cast<size_t>(dimension_) * dimension_);
+    for (int i = 0; i < dimension_; ++i) {
+      std::fill_n(dense_.begin() + static_cast<ptrdiff_t>(i) * (dimension_ + 1), dimension_ - i, 0);
+    }
+  }
+  AddProduct(rows_, dimension_, dense_.data());
   rows_.clear();
 }
 
@@ -110,8 +137,12 @@ std::vector<double> Moments::mean() const {
 }
 
 std::vector<double> Moments::m2() const {
-  std::vector<double> m2 = dense_;
-  AddProduct(rows_, dimension_, &m2);
+  std::vector<double> m2(static_cast<size_t>(dimension_) * dimension_);
+  for (int i = 0; i < dimension_ && !dense_.empty(); ++i) {
+    const auto diagonal = static_cast<ptrdiff_t>(i) * (dimension_ + 1);
+    std::copy_n(dense_.begin() + diagonal, dimension_ - i, m2.begin() + diagonal);
+  }
+  AddProduct(rows_, dimension_, m2.data());
   return m2;
 }
 

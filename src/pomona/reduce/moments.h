@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace pomona::reduce {
@@ -39,11 +41,25 @@ class Moments {
   std::vector<double> m2() const;
   std::vector<double> m2_diagonal() const;
 
-  bool is_thin() const { return dense_.empty(); }            // D is 0: M2 = R^T R
-  const std::vector<double>& rows() const { return rows_; }  // R, row-major
+  bool is_thin() const { return dense_.empty(); }         // D is 0: M2 = R^T R
+  std::span<const double> rows() const { return rows_; }  // R, row-major
 
  private:
+  // New numbers of a vector stay as they come: each is written before it is read, and filling
+  // tens of MB with zeros first costs as much as computing them.
+  struct Unfilled : std::allocator<double> {
+    template <typename T>
+    struct rebind {
+      using other = Unfilled;
+    };
+    void construct(double* /*number*/) noexcept {}
+    void construct(double* number, double value) noexcept { *number = value; }
+  };
+  using Numbers = std::vector<double, Unfilled>;
+
   void AddBlock(const float* features, int64_t rows);
+  // Means of `rows` rows, relative to the origin.
+  std::vector<double> MeanFromOrigin(const float* features, int64_t rows) const;
   // Appends the row that Chan's formula adds to R for `m` more rows whose mean is `delta` further
   // on, and moves the mean.
   void Shift(const std::vector<double>& delta, int64_t m);
@@ -55,8 +71,8 @@ class Moments {
   // in fp64, so the centred rows are as exact at a mean of 1e6 as at 0.
   std::vector<double> origin_;
   std::vector<double> offset_;
-  std::vector<double> rows_;   // R
-  std::vector<double> dense_;  // upper triangle of D; empty while it is 0
+  Numbers rows_;   // R
+  Numbers dense_;  // D, of which only the upper triangle is ever touched; empty while it is 0
 };
 
 }  // namespace pomona::reduce

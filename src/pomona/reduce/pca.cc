@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -23,6 +24,10 @@ constexpr double kEps = std::numeric_limits<double>::epsilon();
 constexpr int kMaxDimension = 32'000;
 
 constexpr int64_t kProjectRows = 256;
+
+Status LapackError(const char* function, int info) {
+  return Status::ExecutionError("LAPACK's ", function, " failed with code ", info);
+}
 
 bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
@@ -53,50 +58,116 @@ std::vector<double> Weights(const Scaler& scaler, int64_t n) {
   return weights;
 }
 
-// Eigenvalues of the correlation matrix, falling, and an eigenvector of length `dimension` for
-// each, one after the other. As many as there are vectors; further eigenvalues are 0.
-struct Spectrum {
-  std::vector<double> values;
-  std::vector<double> vectors;
+// The eigenvectors are asked for once it is known how many are wanted.
+class Spectrum {
+ public:
+  virtual ~Spectrum() = default;
+
+  // Eigenvalues of the correlation matrix, falling; those that are missing are 0.
+  virtual const std::vector<double>& values() const = 0;
+
+  // The eigenvectors of the first `count` values, one row each. To be called once.
+  virtual Result<std::vector<double>> Vectors(int count) = 0;
 };
 
 // By the singular values of the r x dimension matrix of centred and scaled rows, r < dimension.
-Result<Spectrum> ThinSpectrum(const Moments& moments, const std::vector<double>& weights) {
-  const int d = moments.dimension();
-  std::vector<double> rows = moments.rows();
-  const auto r = static_cast<int>(rows.size() / d);
-  for (size_t i = 0; i < rows.size(); i += d) {
-    for (int j = 0; j < d; ++j) rows[i + j] *= weights[j];
+class ThinSpectrum : public Spectrum {
+ public:
+  static Result<std::unique_ptr<Spectrum>> Make(const Moments& moments,
+                                                const std::vector<double>& weights) {
+    const int d = moments.dimension();
+    std::vector<double> rows(moments.rows().begin(), moments.rows().end());
+    const auto r = static_cast<int>(rows.size() / d);
+    for (size_t i = 0; i < rows.size(); i += d) {
+      for (int j = 0; j < d; ++j) rows[i + j] *= weights[j];
+    }
+    auto out = std::make_unique<ThinSpectrum>();
+    out->values_.resize(r);
+    out->vectors_.resize(rows.size());
+    std::vector<double> left(static_cast<size_t>(r) * r);
+    // Row-major r x d is column-major d x r, so LAPACK's left vectors are ours on the right.
+    const int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', d, r, rows.data(), d,
+                                    out->values_.data(), out->vectors_.data(), d, left.data(), r);
+    if (info != 0) return LapackError("dgesdd", info);
+    for (double& value : out->values_) value *= value;
+    out->dimension_ = d;
+    return out;
   }
-  Spectrum out{std::vector<double>(r), std::vector<double>(rows.size())};
-  std::vector<double> left(static_cast<size_t>(r) * r);
-  // Row-major r x d is column-major d x r, so LAPACK's left vectors are ours on the right.
-  const int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', d, r, rows.data(), d, out.values.data(),
-                                  out.vectors.data(), d, left.data(), r);
-  if (info != 0) return Status::ExecutionError("LAPACK's dgesdd failed with code ", info);
-  for (double& value : out.values) value *= value;
-  return out;
-}
 
-Result<Spectrum> DenseSpectrum(const Moments& moments, const std::vector<double>& weights) {
-  const int d = moments.dimension();
-  Spectrum out{std::vector<double>(d), moments.m2()};
-  for (int i = 0; i < d; ++i) {
-    double* row = out.vectors.data() + static_cast<size_t>(i) * d;
-    for (int j = i; j < d; ++j) row[j] *= weights[i] * weights[j];
+  const std::vector<double>& values() const override { return values_; }
+
+  Result<std::vector<double>> Vectors(int count) override {
+    vectors_.resize(static_cast<size_t>(count) * dimension_);
+    return std::move(vectors_);
   }
-  // The row-major upper triangle is column-major lower; the eigenvectors come as columns.
-  const int info =
-      LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', d, out.vectors.data(), d, out.values.data());
-  if (info != 0) return Status::ExecutionError("LAPACK's dsyevd failed with code ", info);
-  std::reverse(out.values.begin(), out.values.end());
-  for (int i = 0; i < d / 2; ++i) {
-    const auto first = out.vectors.begin() + static_cast<ptrdiff_t>(i) * d;
-    const auto last = out.vectors.end() - static_cast<ptrdiff_t>(i + 1) * d;
-    std::swap_ranges(first, first + d, last);
+
+ private:
+  int dimension_ = 0;
+  std::vector<double> values_;
+  std::vector<double> vectors_;
+};
+
+// By reduction to a tridiagonal matrix T = Q^T C Q, which alone tells every eigenvalue. A few
+// eigenvectors of T, turned back by Q, cost little beside it; all of them cost more than it.
+class DenseSpectrum : public Spectrum {
+ public:
+  static Result<std::unique_ptr<Spectrum>> Make(const Moments& moments,
+                                                const std::vector<double>& weights) {
+    const int d = moments.dimension();
+    auto out = std::make_unique<DenseSpectrum>();
+    out->matrix_ = moments.m2();
+    for (int i = 0; i < d; ++i) {
+      double* row = out->matrix_.data() + static_cast<size_t>(i) * d;
+      for (int j = i; j < d; ++j) row[j] *= weights[i] * weights[j];
+    }
+    out->diagonal_.resize(d);
+    out->beside_.resize(d);
+    out->reflectors_.resize(d);
+    // The row-major upper triangle is column-major lower.
+    int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', d, out->matrix_.data(), d,
+                              out->diagonal_.data(), out->beside_.data(), out->reflectors_.data());
+    if (info != 0) return LapackError("dsytrd", info);
+    out->values_ = out->diagonal_;
+    std::vector<double> beside = out->beside_;
+    info = LAPACKE_dsterf(d, out->values_.data(), beside.data());
+    if (info != 0) return LapackError("dsterf", info);
+    std::reverse(out->values_.begin(), out->values_.end());
+    return out;
   }
-  return out;
-}
+
+  const std::vector<double>& values() const override { return values_; }
+
+  // Multiple relatively robust representations: Dhillon, Parlett, Voemel, "The Design and
+  // Implementation of the MRRR Algorithm", ACM TOMS 32 (2006).
+  Result<std::vector<double>> Vectors(int count) override {
+    const auto d = static_cast<int>(values_.size());
+    std::vector<double> vectors(static_cast<size_t>(count) * d);
+    if (count == 0) return vectors;
+    std::vector<double> found(d);
+    std::vector<int> support(size_t{2} * count);
+    int m = 0;
+    int accurate = 1;
+    int info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', d, diagonal_.data(), beside_.data(), 0, 0,
+                              d - count + 1, d, &m, found.data(), vectors.data(), d, count,
+                              support.data(), &accurate);
+    if (info != 0) return LapackError("dstemr", info);
+    info = LAPACKE_dormtr(LAPACK_COL_MAJOR, 'L', 'L', 'N', d, count, matrix_.data(), d,
+                          reflectors_.data(), vectors.data(), d);
+    if (info != 0) return LapackError("dormtr", info);
+    for (int i = 0; i < count / 2; ++i) {  // they came with rising values
+      const auto first = vectors.begin() + static_cast<ptrdiff_t>(i) * d;
+      std::swap_ranges(first, first + d, vectors.end() - static_cast<ptrdiff_t>(i + 1) * d);
+    }
+    return vectors;
+  }
+
+ private:
+  std::vector<double> matrix_;      // the reflectors that make Q, as dsytrd leaves them
+  std::vector<double> reflectors_;  // and their factors
+  std::vector<double> diagonal_;    // of T
+  std::vector<double> beside_;      // the diagonal
+  std::vector<double> values_;
+};
 
 int NumericalRank(const std::vector<double>& values, int64_t n, int dimension) {
   const auto size = static_cast<double>(std::max<int64_t>(n, dimension));
@@ -125,10 +196,7 @@ void FixSign(double* component, int dimension) {
   }
 }
 
-void KeepComponents(const Spectrum& spectrum, Pca* pca) {
-  pca->components.assign(
-      spectrum.vectors.begin(),
-      spectrum.vectors.begin() + static_cast<ptrdiff_t>(pca->k) * pca->dimension);
+void FixComponents(Pca* pca) {
   for (int i = 0; i < pca->k; ++i) {
     double* component = pca->components.data() + static_cast<size_t>(i) * pca->dimension;
     for (const int j : pca->scaler.constant) component[j] = 0;
@@ -205,15 +273,17 @@ Result<Pca> FitPca(const Moments& moments, const Components& components) {
   pca.dimension = moments.dimension();
   pca.scaler = FitScaler(moments);
   const std::vector<double> weights = Weights(pca.scaler, pca.n);
-  ARROW_ASSIGN_OR_RAISE(Spectrum spectrum, moments.is_thin() ? ThinSpectrum(moments, weights)
-                                                             : DenseSpectrum(moments, weights));
-  pca.rank = NumericalRank(spectrum.values, pca.n, pca.dimension);
-  spectrum.values.resize(pca.rank);
-  pca.variance = spectrum.values;
+  ARROW_ASSIGN_OR_RAISE(const auto spectrum, moments.is_thin()
+                                                 ? ThinSpectrum::Make(moments, weights)
+                                                 : DenseSpectrum::Make(moments, weights));
+  pca.rank = NumericalRank(spectrum->values(), pca.n, pca.dimension);
+  pca.variance = spectrum->values();
+  pca.variance.resize(pca.rank);
   pca.variance.resize(pca.dimension);
   pca.total_variance = std::accumulate(pca.variance.begin(), pca.variance.end(), 0.0);
   pca.k = CountKept(pca, components);
-  KeepComponents(spectrum, &pca);
+  ARROW_ASSIGN_OR_RAISE(pca.components, spectrum->Vectors(pca.k));
+  FixComponents(&pca);
   return pca;
 }
 

@@ -20,9 +20,14 @@
 namespace pomona::reduce {
 namespace {
 
-// From here on multiplying a part's rows, which threads do side by side, costs more than adding
-// two matrices, which they do one after the other (pca_bench).
-constexpr size_t kFoldRows = 256;
+// Parts are multiplied into one matrix until they have so many rows for each column, before that
+// matrix is added to the total: the more, the less adding costs beside multiplying, the fewer, the
+// more evenly the threads are busy (MomentsOfParts in pca_bench).
+constexpr int64_t kRowsPerColumn = 2;
+
+// From so many rows on multiplying them, which threads do side by side, costs more than adding two
+// matrices, which they do one after the other (MergePart in pca_bench).
+constexpr int64_t kFoldRows = 256;
 
 // What the libraries below throw, memory above all, as a Status.
 template <typename Function>
@@ -68,33 +73,67 @@ Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work
   return status;
 }
 
-Result<Moments> MomentsOfPart(const dataset::Dataset& dataset, size_t i) {
-  ARROW_ASSIGN_OR_RAISE(const dataset::Part part, dataset.ReadPart(i));
-  Moments moments(dataset.dimension());
-  moments.Add(part.features.data(), static_cast<int64_t>(part.rows.size()));
+Status CheckFinite(const Moments& moments, const dataset::PartEntry& part) {
   const std::vector<double> mean = moments.mean();
-  if (!std::all_of(mean.begin(), mean.end(), [](double m) { return std::isfinite(m); })) {
-    return Status::Invalid(dataset::kFeaturesFolder, "/",
-                           dataset::PartName(dataset.manifest().parts[i].key),
-                           " holds a feature that is not finite: delete features/ and run "
-                           "`pomona extract` again");
+  if (std::all_of(mean.begin(), mean.end(), [](double m) { return std::isfinite(m); })) {
+    return Status::OK();
+  }
+  return Status::Invalid(dataset::kFeaturesFolder, "/", dataset::PartName(part.key),
+                         " holds a feature that is not finite: delete features/ and run "
+                         "`pomona extract` again");
+}
+
+// Consecutive parts, [first, last): one unit of work. Which parts these are follows from the
+// manifest alone, and so does the order of all sums.
+struct Block {
+  size_t first = 0;
+  size_t last = 0;
+  int64_t rows = 0;
+};
+
+std::vector<Block> Blocks(const dataset::Dataset& dataset) {
+  const int64_t full = kRowsPerColumn * dataset.dimension();
+  std::vector<Block> blocks;
+  for (size_t i = 0; i < dataset.num_parts(); ++i) {
+    if (blocks.empty() || blocks.back().rows >= full) blocks.push_back({i, i, 0});
+    ++blocks.back().last;
+    blocks.back().rows += dataset.manifest().parts[i].rows;
+  }
+  return blocks;
+}
+
+Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& block) {
+  Moments moments(dataset.dimension());
+  for (size_t i = block.first; i < block.last; ++i) {
+    ARROW_ASSIGN_OR_RAISE(const dataset::Part part, dataset.ReadPart(i));
+    moments.Add(part.features.data(), static_cast<int64_t>(part.rows.size()));
+    ARROW_RETURN_NOT_OK(CheckFinite(moments, dataset.manifest().parts[i]));
   }
   const bool many = dataset.rows() > dataset.dimension() / 2;
-  if (many && part.rows.size() >= kFoldRows) moments.Fold();
+  if (many && block.rows >= kFoldRows) moments.Fold();
   return moments;
 }
 
 Result<Moments> AllMoments(const dataset::Dataset& dataset, int threads, const Observer& observer,
                            const std::stop_token& stop) {
+  const std::vector<Block> blocks = Blocks(dataset);
   Moments total(dataset.dimension());
   ARROW_RETURN_NOT_OK(InOrder(
-      dataset.num_parts(), threads, stop, [&](size_t i) { return MomentsOfPart(dataset, i); },
+      blocks.size(), threads, stop, [&](size_t i) { return MomentsOfBlock(dataset, blocks[i]); },
       [&](Moments moments) {
         total.Merge(std::move(moments));
         observer.Report({"moments", total.n(), dataset.rows()});
         return Status::OK();
       }));
   return total;
+}
+
+// The moments, tens of MB, are gone when the projection begins.
+Result<Pca> FitAll(const dataset::Dataset& dataset, const ReduceOptions& options,
+                   const Observer& observer, const std::stop_token& stop) {
+  ARROW_ASSIGN_OR_RAISE(const Moments moments,
+                        AllMoments(dataset, options.threads, observer, stop));
+  return FitPca(moments, options.k);
 }
 
 struct Projected {
@@ -133,9 +172,7 @@ void WarnIfFewer(const Pca& pca, const Components& asked, const Observer& observ
 Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
                           const ReduceOptions& options, const Observer& observer,
                           const std::stop_token& stop) {
-  ARROW_ASSIGN_OR_RAISE(const Moments moments,
-                        AllMoments(dataset, options.threads, observer, stop));
-  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(moments, options.k));
+  ARROW_ASSIGN_OR_RAISE(Pca pca, FitAll(dataset, options, observer, stop));
   pca.dataset = DatasetIdentity(dataset.manifest());
   WarnIfFewer(pca, options.k, observer);
   ARROW_RETURN_NOT_OK(WriteAll(dataset, results, pca, options.threads, observer, stop));
