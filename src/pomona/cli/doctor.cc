@@ -77,6 +77,21 @@ int64_t MemoryBytes() {
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
 }
 
+// "f32 bf16; not int8: precision int8 needs ..."
+std::string Precisions() {
+  std::string can, cannot;
+  for (const auto precision :
+       {model::Precision::kF32, model::Precision::kBf16, model::Precision::kInt8}) {
+    const Status status = model::CheckCpu(precision, model::ThisCpu());
+    if (status.ok()) {
+      can += (can.empty() ? "" : " ") + model::ToString(precision);
+    } else {
+      cannot += "; not " + model::ToString(precision) + ": " + status.message();
+    }
+  }
+  return can + cannot;
+}
+
 Result<json> Engine() try {
   ov::Core core;
   return json{{"openvino", ov::get_openvino_version().buildNumber},
@@ -95,13 +110,15 @@ Result<int> Run(Context* context) {
   report["cpu_features"] = CpuFeatures();
   report["cpus"] = AvailableCpus();
   report["memory_bytes"] = MemoryBytes();
-  report["bf16"] = model::ParsePrecision("bf16").ok();
+  report["bf16"] = model::ThisCpu().bf16;
+  report["int8"] = model::ThisCpu().vnni;
   report["models"] = json::object();
 
   console.Line("pomona    " + report["pomona"].get<std::string>());
   console.Line("CPU       " + report["cpu"].get<std::string>() + ", " +
                std::to_string(AvailableCpus()) + " usable");
   console.Line("features  " + Joined(CpuFeatures()));
+  console.Line("precision " + Precisions());
   console.Line("memory    " + HumanBytes(MemoryBytes()));
   console.Line("OpenVINO  " + report["openvino"].get<std::string>());
   console.Line("Arrow     " + report["arrow"].get<std::string>());

@@ -84,6 +84,9 @@ class Fields {
     return *out == nullptr ? Bad(name, "is missing") : Status::OK();
   }
 
+  // nullptr if it is not there.
+  const json* Optional(const char* name) { return Find(name); }
+
   // To be called when every known field has been asked for.
   Status NothingElse() const {
     for (const auto& [name, value] : object_.items()) {
@@ -200,6 +203,36 @@ Status ReadOutputFields(const json& object, Output* output) {
   return fields.NothingElse();
 }
 
+Status ReadQuantizedFrom(const json& object, QuantizedFrom* from) {
+  Fields fields(object, "quantized_from");
+  ARROW_RETURN_NOT_OK(fields.Check());
+  ARROW_RETURN_NOT_OK(fields.Text("id", &from->id, true));
+  ARROW_RETURN_NOT_OK(fields.Text("weights_sha256", &from->weights_sha256, true));
+  const json *calibration, *agreement;
+  ARROW_RETURN_NOT_OK(fields.Object("calibration", &calibration));
+  ARROW_RETURN_NOT_OK(fields.Object("agreement", &agreement));
+  from->calibration = *calibration;
+  from->agreement = *agreement;
+  ARROW_RETURN_NOT_OK(fields.NothingElse());
+  if (!IsHex(from->weights_sha256, 64, 64)) {
+    return fields.Bad("weights_sha256", "must be 64 lower-case hex digits");
+  }
+  return Status::OK();
+}
+
+// `precision` and `quantized_from` are the mark of an int8 model, and come together.
+Status ReadPrecision(Fields* fields, Card* card) {
+  std::string precision;
+  ARROW_RETURN_NOT_OK(fields->Text("precision", &precision, false));
+  const json* from = fields->Optional("quantized_from");
+  if (precision.empty() && from == nullptr) return Status::OK();
+  if (precision != "int8") {
+    return fields->Bad("precision", "must be \"int8\" if quantized_from is there, or be absent");
+  }
+  if (from == nullptr) return fields->Bad("quantized_from", "is missing");
+  return ReadQuantizedFrom(*from, &card->quantized_from.emplace());
+}
+
 Status ReadArchitecture(Fields* fields, Architecture* out) {
   std::string text;
   ARROW_RETURN_NOT_OK(fields->Text("architecture", &text, true));
@@ -234,6 +267,7 @@ Status ReadProse(Fields* fields, Card* card) {
 Status CheckArchitecture(const Card& card) {
   if (card.architecture == Architecture::kGraph) return Status::OK();
   const Fields fields(json::object(), "");
+  if (card.quantized_from) return fields.Bad("architecture", "of an int8 model must be 'graph'");
   if (!card.input.node.empty()) return fields.Bad("input.node", "is only for architecture 'graph'");
   if (!card.output.node.empty()) {
     return fields.Bad("output.node", "is only for architecture 'graph'");
@@ -253,6 +287,7 @@ Status FillCard(const json& object, Card* card) {
   ARROW_RETURN_NOT_OK(fields.Object("weights", &weights));
   ARROW_RETURN_NOT_OK(fields.Object("input", &input));
   ARROW_RETURN_NOT_OK(fields.Object("output", &output));
+  ARROW_RETURN_NOT_OK(ReadPrecision(&fields, card));
   ARROW_RETURN_NOT_OK(fields.NothingElse());
   ARROW_RETURN_NOT_OK(ReadWeightsFields(*weights, &card->weights));
   ARROW_RETURN_NOT_OK(ReadInputFields(*input, &card->input));

@@ -45,6 +45,14 @@ struct Output {
   int dimension = 0;  // numbers a feature has
 };
 
+// Of an int8 model: the network it was made from, and how far it agrees with that.
+struct QuantizedFrom {
+  std::string id;
+  std::string weights_sha256;  // HashWeights of the f32 weights
+  nlohmann::json calibration;  // which images set its ranges, and the recipe that prepared them
+  nlohmann::json agreement;    // with f32 on other images, as precision/agreement.h says it
+};
+
 struct Card {
   std::string id;           // what --model takes
   std::string task;         // "image-features"
@@ -55,7 +63,8 @@ struct Card {
   Weights weights;
   Input input;
   Output output;
-  std::filesystem::path path;  // the card's own file
+  std::optional<QuantizedFrom> quantized_from;  // set: an int8 model
+  std::filesystem::path path;                   // the card's own file
 
   // The fields that decide what comes out (architecture, input, output), for hashing and for
   // saying which of them differs; not id, prose or addresses.
@@ -72,6 +81,18 @@ std::vector<std::filesystem::path> CardFolders();
 Result<std::vector<Card>> ListCards();
 // By id, or by the path of a card file. UsageError that lists the ids there are.
 Result<Card> FindCard(const std::string& id_or_file);
+
+// "resnet50" -> "resnet50-int8"
+std::string Int8Id(const std::string& id);
+// The card of `card`'s int8 form: ID-int8.json beside it or in a card folder. UsageError that says
+// how to make one if there is none, or if it was made from weights other than `weights_sha256`.
+Result<Card> FindInt8(const Card& card, const std::string& weights_sha256);
+
+// The user's own: $XDG_CONFIG_HOME/pomona/models, or ~/.config/pomona/models.
+std::filesystem::path UserCardFolder();
+// share/pomona/models of the installation the running program belongs to, or models/ of the source
+// tree it was built from.
+std::filesystem::path OwnCardFolder();
 
 // $XDG_CACHE_HOME/pomona/models, or ~/.cache/pomona/models.
 std::filesystem::path CacheFolder();

@@ -23,15 +23,6 @@ fs::path XdgFolder(const char* variable, const char* under_home) {
   return set.is_absolute() ? set : Env("HOME") / under_home;
 }
 
-// share/pomona/models of the installation the running program belongs to, or of the source tree it
-// was built from.
-fs::path OwnFolder() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path installed = program.parent_path().parent_path() / "share/pomona/models";
-  return !error && fs::is_directory(installed, error) ? installed : fs::path(POMONA_MODELS_DIR);
-}
-
 Result<std::vector<fs::path>> CardFiles(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -64,13 +55,42 @@ Status NotThere(const Card& card, const fs::path& path) {
   return Status::IOError(what, ": run `pomona models pull ", card.id, "`, or pass --weights FILE");
 }
 
+Status NoInt8(const Card& card) {
+  return UsageError("model '" + card.id + "' has no int8 form on this machine: make one with " +
+                    "`pomona models quantize " + card.id + " IMAGES`, or use another precision");
+}
+
+Result<fs::path> Int8File(const Card& card) {
+  const std::string id = Int8Id(card.id);
+  const fs::path beside = card.path.parent_path() / (id + ".json");
+  std::error_code error;
+  if (fs::exists(beside, error)) return beside;
+  ARROW_ASSIGN_OR_RAISE(const auto files, FilesById());
+  const auto found = files.find(id);
+  return found == files.end() ? Result<fs::path>(NoInt8(card)) : found->second;
+}
+
+bool SamePixels(const Input& a, const Input& b) {
+  return a.width == b.width && a.height == b.height && a.channels == b.channels &&
+         a.mean == b.mean && a.scale == b.scale;
+}
+
 }  // namespace
+
+fs::path UserCardFolder() { return XdgFolder("XDG_CONFIG_HOME", ".config") / "pomona/models"; }
+
+fs::path OwnCardFolder() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path installed = program.parent_path().parent_path() / "share/pomona/models";
+  return !error && fs::is_directory(installed, error) ? installed : fs::path(POMONA_MODELS_DIR);
+}
 
 std::vector<fs::path> CardFolders() {
   std::vector<fs::path> folders;
   if (const fs::path own = Env("POMONA_MODELS"); !own.empty()) folders.push_back(own);
-  folders.push_back(XdgFolder("XDG_CONFIG_HOME", ".config") / "pomona/models");
-  folders.push_back(OwnFolder());
+  folders.push_back(UserCardFolder());
+  folders.push_back(OwnCardFolder());
   return folders;
 }
 
@@ -95,6 +115,28 @@ Result<Card> FindCard(const std::string& id_or_file) {
   for (const auto& [id, file] : files) known += (known.empty() ? "" : ", ") + id;
   return UsageError("no model " + Quoted(id_or_file) + ": there are " + known +
                     "; or pass the path of a card (FILE.json)");
+}
+
+std::string Int8Id(const std::string& id) { return id + "-int8"; }
+
+Result<Card> FindInt8(const Card& card, const std::string& weights_sha256) {
+  ARROW_ASSIGN_OR_RAISE(const fs::path file, Int8File(card));
+  ARROW_ASSIGN_OR_RAISE(Card found, ReadCard(file));
+  const std::string what = "model card " + file.string();
+  if (!found.quantized_from || found.quantized_from->id != card.id) {
+    return Status::Invalid(what, " is not that of the int8 form of '", card.id, "'");
+  }
+  if (!SamePixels(found.input, card.input) || found.output.dimension != card.output.dimension) {
+    return Status::Invalid(what, " has another input or output than the card of '", card.id,
+                           "': make it again with `pomona models quantize ", card.id, " IMAGES`");
+  }
+  if (found.quantized_from->weights_sha256 != weights_sha256) {
+    return UsageError(what + " was made from other weights of '" + card.id + "' (SHA-256 " +
+                      found.quantized_from->weights_sha256 + ") than these (" + weights_sha256 +
+                      "): make it again with `pomona models quantize " + card.id +
+                      " IMAGES`, or use another precision");
+  }
+  return found;
 }
 
 fs::path CacheFolder() { return XdgFolder("XDG_CACHE_HOME", ".cache") / "pomona/models"; }

@@ -1,3 +1,6 @@
+#include "pomona/model/precision.h"
+
+#include <array>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -5,37 +8,62 @@
 #endif
 
 #include "pomona/base/text.h"
-#include "pomona/model/runner.h"
 
 namespace pomona::model {
 namespace {
 
-// Whether this CPU multiplies bfloat16 itself: AMX-BF16 (leaf 7.0, EDX bit 22) or AVX512-BF16 (leaf
-// 7.1, EAX bit 5; Intel Software Developer's Manual, CPUID). Elsewhere it would be slower than f32.
-bool HasBf16() {
-#if defined(__x86_64__)
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return true;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
-#else
-  return false;
-#endif
-}
+constexpr std::array<std::pair<Precision, std::string_view>, 3> kNames = {{
+    {Precision::kF32, "f32"},
+    {Precision::kBf16, "bf16"},
+    {Precision::kInt8, "int8"},
+}};
 
 }  // namespace
 
 Result<Precision> ParsePrecision(std::string_view text) {
-  if (text == "f32") return Precision::kF32;
-  if (text != "bf16") {
-    return UsageError("precision " + Quoted(text) + " is not known: use f32 or bf16");
+  for (const auto& [precision, name] : kNames) {
+    if (name == text) return precision;
   }
-  if (!HasBf16()) {
+  return UsageError("precision " + Quoted(text) + " is not known: use f32, bf16 or int8");
+}
+
+std::string ToString(Precision precision) {
+  for (const auto& [value, name] : kNames) {
+    if (value == precision) return std::string(name);
+  }
+  return "unknown";
+}
+
+CpuFeatures ThisCpu() {
+  CpuFeatures cpu;
+#if defined(__x86_64__)
+  // Intel Software Developer's Manual, CPUID. Leaf 7.0: ECX bit 11 AVX512-VNNI, EDX bits 22 and 25
+  // AMX-BF16 and AMX-INT8. Leaf 7.1: EAX bits 4 and 5 AVX-VNNI and AVX512-BF16.
+  const auto bit = [](unsigned word, int i) { return (word >> i & 1) != 0; };
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+    cpu.bf16 = bit(d, 22);
+    cpu.vnni = bit(c, 11) || bit(d, 25);
+  }
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) {
+    cpu.bf16 = cpu.bf16 || bit(a, 5);
+    cpu.vnni = cpu.vnni || bit(a, 4);
+  }
+#endif
+  return cpu;
+}
+
+Status CheckCpu(Precision precision, const CpuFeatures& cpu) {
+  if (precision == Precision::kBf16 && !cpu.bf16) {
     return UsageError(
         "precision bf16 needs a CPU with AVX512-BF16 or AMX-BF16, which this one has not: use f32");
   }
-  return Precision::kBf16;
+  if (precision == Precision::kInt8 && !cpu.vnni) {
+    return UsageError(
+        "precision int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, which this one has "
+        "not, and without it int8 sums overflow and features are wrong: use f32");
+  }
+  return Status::OK();
 }
-
-std::string ToString(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "f32"; }
 
 }  // namespace pomona::model

@@ -5,19 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include <openvino/core/preprocess/pre_post_process.hpp>
 #include <openvino/runtime/core.hpp>
 #include <openvino/runtime/properties.hpp>
 
-#include "pomona/model/checksum.h"
 #include "pomona/model/graph.h"
-#include "pomona/model/resnet50.h"
-#include "pomona/model/weights.h"
+#include "pomona/model/network.h"
 
 namespace pomona::model {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Infer requests that threads borrow and give back.
 class RequestPool {
@@ -98,44 +93,29 @@ class OpenVinoRunner : public Runner {
   const ov::Shape features_shape_;
 };
 
-// A user's own file is not held to the checksums of the published one; its hash is recorded.
-Result<std::string> HashAndCheck(const Card& card, const fs::path& file, bool users_own) {
-  ARROW_ASSIGN_OR_RAISE(std::string sha256, HashWeights(file));
-  if (!users_own) {
-    ARROW_RETURN_NOT_OK(CheckStated(card.weights, file, sha256));
-    ARROW_RETURN_NOT_OK(CheckPinned(file, sha256));
+struct Chosen {
+  Card card;
+  WeightsFile weights;
+};
+
+// What is to run for `card`: itself or, in int8, the form that was made from its weights.
+Result<Chosen> Choose(const Card& card, const RunnerOptions& options) {
+  const bool int8 = options.precision == Precision::kInt8;
+  if (card.quantized_from && !int8) {
+    return UsageError("model '" + card.id + "' holds int8 weights only: use --precision int8, or " +
+                      "--model " + card.quantized_from->id);
   }
-  return sha256;
-}
-
-Result<std::shared_ptr<ov::Model>> BuildNetwork(const Card& card, const fs::path& file) {
-  if (card.architecture == Architecture::kGraph) return ReadGraph(card, file);
-  ARROW_ASSIGN_OR_RAISE(const Tensors tensors, ReadWeights(file));
-  return BuildResnet50(card.architecture, card.input, tensors, file.string());
-}
-
-// Puts what the card's `input` says into the network, which then takes 8-bit RGB as it is.
-std::shared_ptr<ov::Model> WithPreprocessing(const Input& input,
-                                             const std::shared_ptr<ov::Model>& model) {
-  ov::preprocess::PrePostProcessor wrapper(model);
-  wrapper.input()
-      .tensor()
-      .set_element_type(ov::element::u8)
-      .set_layout("NHWC")
-      .set_color_format(ov::preprocess::ColorFormat::RGB);
-  wrapper.input().model().set_layout(ov::Layout(InputLayout(*model)));
-  auto& steps = wrapper.input().preprocess();
-  steps.convert_element_type(ov::element::f32);
-  if (input.channels == "bgr") steps.convert_color(ov::preprocess::ColorFormat::BGR);
-  steps.mean(std::vector<float>(input.mean.begin(), input.mean.end()));
-  steps.scale(std::vector<float>(input.scale.begin(), input.scale.end()));
-  wrapper.output().tensor().set_element_type(ov::element::f32);
-  return wrapper.build();
+  ARROW_ASSIGN_OR_RAISE(WeightsFile weights, CheckedWeights(card, options.weights));
+  if (card.quantized_from || !int8) return Chosen{card, std::move(weights)};
+  ARROW_ASSIGN_OR_RAISE(Card quantized, FindInt8(card, weights.sha256));
+  ARROW_ASSIGN_OR_RAISE(weights, CheckedWeights(quantized, {}));
+  return Chosen{std::move(quantized), std::move(weights)};
 }
 
 // One stream of one thread for each inference that may run at the same time. Precision is always
-// said: on a CPU with AMX the plugin would otherwise run a float32 network in bfloat16. Threads are
-// not pinned, as others on the machine may pin theirs to the same CPUs.
+// said: on a CPU with AMX the plugin would otherwise run a float32 network, and what an int8 one
+// leaves in float32, in bfloat16. Threads are not pinned, as others on the machine may pin theirs
+// to the same CPUs.
 ov::CompiledModel Compile(const std::shared_ptr<ov::Model>& model, const RunnerOptions& options) {
   const bool bf16 = options.precision == Precision::kBf16;
   return ov::Core().compile_model(
@@ -148,20 +128,16 @@ ov::CompiledModel Compile(const std::shared_ptr<ov::Model>& model, const RunnerO
 
 Result<std::unique_ptr<Runner>> Runner::Load(const Card& card, const RunnerOptions& options) {
   if (options.threads < 1) return UsageError("threads must be at least 1");
-  ARROW_RETURN_NOT_OK(ParsePrecision(ToString(options.precision)));
-  const bool users_own = !options.weights.empty();
-  fs::path file = options.weights;
-  if (!users_own) {
-    ARROW_ASSIGN_OR_RAISE(file, FindWeights(card));
-  }
-  ARROW_ASSIGN_OR_RAISE(std::string sha256, HashAndCheck(card, file, users_own));
-  ARROW_ASSIGN_OR_RAISE(const auto network, BuildNetwork(card, file));
+  ARROW_RETURN_NOT_OK(CheckCpu(options.precision, options.cpu));
+  ARROW_ASSIGN_OR_RAISE(Chosen chosen, Choose(card, options));
+  ARROW_ASSIGN_OR_RAISE(const auto network, BuildNetwork(chosen.card, chosen.weights.path));
   try {
-    ov::CompiledModel compiled = Compile(WithPreprocessing(card.input, network), options);
+    ov::CompiledModel compiled = Compile(WithPreprocessing(chosen.card.input, network), options);
     std::vector<ov::InferRequest> requests;
     for (int i = 0; i < options.threads; ++i) requests.push_back(compiled.create_infer_request());
-    return std::make_unique<OpenVinoRunner>(card, options.precision, std::move(sha256),
-                                            std::move(compiled), std::move(requests));
+    return std::make_unique<OpenVinoRunner>(std::move(chosen.card), options.precision,
+                                            std::move(chosen.weights.sha256), std::move(compiled),
+                                            std::move(requests));
   } catch (const std::exception& e) {
     return Status::UnknownError("model '", card.id,
                                 "': OpenVINO cannot compile it: ", OneLine(e.what()));

@@ -6,32 +6,30 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "pomona/base/status.h"
 #include "pomona/model/card.h"
+#include "pomona/model/precision.h"
 
 namespace pomona::model {
-
-enum class Precision { kF32, kBf16 };
-
-// "f32" "bf16"; UsageError that lists them, or that says why this CPU cannot.
-Result<Precision> ParsePrecision(std::string_view text);
-std::string ToString(Precision precision);
 
 struct RunnerOptions {
   Precision precision = Precision::kF32;
   int threads = 1;                // inferences that may run at the same time, one CPU each
   std::filesystem::path weights;  // empty: FindWeights(card)
+  CpuFeatures cpu = ThisCpu();    // what `precision` is checked against
 };
 
 class Runner {
  public:
   // Reads the weights, checks them (checksum the card states, every tensor's presence and shape,
-  // no NaN or infinity) and compiles the network. The error names the file and the tensor.
+  // no NaN or infinity) and compiles the network. The error names the file and the tensor. In int8
+  // the network is that of FindInt8(card), made from these very weights. UsageError if the CPU has
+  // not what the precision needs, or if `card` is itself the int8 form and the precision is not.
   static Result<std::unique_ptr<Runner>> Load(const Card& card, const RunnerOptions& options);
   virtual ~Runner() = default;
 
+  // What runs: in int8 the int8 form's own card and weights.
   virtual const Card& card() const = 0;
   virtual Precision precision() const = 0;
   virtual const std::string& weights_sha256() const = 0;

@@ -105,7 +105,7 @@ TEST_P(GoldenTest, FeaturesAgreeWithTheReferenceInF32) {
 }
 
 TEST_P(GoldenTest, Bf16IsCloseButNotF32) {
-  if (!ParsePrecision("bf16").ok()) {  // on a CPU without it, it is refused
+  if (!ThisCpu().bf16) {  // on a CPU without it, it is refused
     EXPECT_TRUE(IsUsageError(LoadNamed(GetParam().id, Weights(), Precision::kBf16).status()));
     return;
   }
@@ -242,20 +242,24 @@ TEST(RunnerTest, WeightsOfAnotherNetworkAreRefused) {
   EXPECT_THAT(swapped.status().message(), HasSubstr("conv1_conv/kernel is missing"));
 }
 
-TEST(PrecisionTest, NamesAreReadBack) {
-  ASSERT_OK_AND_ASSIGN(const Precision f32, ParsePrecision("f32"));
-  EXPECT_EQ(ToString(f32), "f32");
-  EXPECT_EQ(ToString(Precision::kBf16), "bf16");
-  const Status int7 = ParsePrecision("int7").status();
-  EXPECT_TRUE(IsUsageError(int7));
-  EXPECT_THAT(int7.message(), HasSubstr("f32 or bf16"));
-}
-
-// The two answers of CPUID must be OpenVINO's own.
+// What CPUID says must be OpenVINO's own answer.
 TEST(PrecisionTest, Bf16IsOfferedWhereOpenVinoHasIt) {
   const auto capabilities = ov::Core().get_property("CPU", ov::device::capabilities);
   const bool has = std::count(capabilities.begin(), capabilities.end(), "BF16") > 0;
-  EXPECT_EQ(ParsePrecision("bf16").ok(), has);
+  EXPECT_EQ(ThisCpu().bf16, has);
+}
+
+TEST(PrecisionTest, ACpuThatLacksAFeatureIsTold) {
+  const CpuFeatures none;
+  const auto card = FindCard(POMONA_SOURCE_DIR "/models/efficientnet-lite0.json");
+  ASSERT_OK(card.status());
+  for (const Precision precision : {Precision::kBf16, Precision::kInt8}) {
+    const Status refused = Runner::Load(*card, {precision, 1, {}, none}).status();
+    EXPECT_TRUE(IsUsageError(refused)) << refused;
+    EXPECT_THAT(refused.message(), HasSubstr("which this one has not"));
+    EXPECT_THAT(refused.message(), HasSubstr("use f32"));
+  }
+  EXPECT_TRUE(Runner::Load(*card, {Precision::kF32, 1, {}, none}).ok());
 }
 
 }  // namespace
