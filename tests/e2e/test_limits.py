@@ -4,9 +4,11 @@ import random
 import resource
 import shutil
 import subprocess
+import sys
 import threading
 
 import pytest
+from PIL import Image
 
 from conftest import SAMPLES, TIMEOUT_SECONDS, files
 from test_interrupted import wait_for_part
@@ -68,12 +70,15 @@ def test_disk_full(pomona, undisturbed):
 
 
 def peak_memory(pomona, *args):
-    """Bytes that the process had in memory at most."""
-    process = pomona.start(*args)
-    process.stdout.read()
-    process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024
+    """Exit code, and the bytes that the process had in memory at most. A new process counts what
+    the one that started it had: so it is started by a small one."""
+    starter = ("import resource, subprocess, sys\n"
+               "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n"
+               "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)")
+    done = subprocess.run([sys.executable, "-c", starter, pomona.path, *args], cwd=pomona.folder,
+                          env=pomona.env, text=True, capture_output=True, check=True,
+                          timeout=TIMEOUT_SECONDS)
+    return tuple(map(int, done.stdout.split()))
 
 
 def test_huge_images_are_refused_from_the_header(pomona):
@@ -162,3 +167,30 @@ def test_images_that_never_rest(pomona, small, many):
     pomona.run("extract", *args, code=4)
     pomona.run("extract", many, "fresh", "--model", small, "--denoise", "none", code=4)
     same(pomona, "results", "fresh")
+
+
+def test_memory_is_kept_and_a_later_run_with_more_goes_on(pomona):
+    """Progressive JPEGs need the most memory for a pixel; the second is too large for the bound."""
+    (pomona.folder / "images").mkdir()
+    for side in (2800, 5000):
+        noise = Image.effect_noise((side // 8, side // 8), 90).resize((side, side))
+        noise.convert("CMYK").save(pomona.folder / f"images/{side}.jpg", progressive=True,
+                                   quality=90)
+    args = ("extract", "images", "results", "--threads", "2", "--part-images", "16", "--json")
+    code, peak = peak_memory(pomona, *args, "--memory", "500MB")
+    assert code == 4
+    assert peak < 500e6
+    rejected = subprocess.run(["columns.py", "rejected", "results"], cwd=pomona.folder,
+                              env=pomona.env, text=True, capture_output=True, check=True).stdout
+    assert rejected == "5000.jpg\ttoo_large\n"
+    again = pomona.json(*args[:-1], "--memory", "500MB", code=4)
+    assert (again["kept"], again["computed"]) == (2, 0)
+    more = pomona.json(*args[:-1])
+    assert (more["featured"], more["rejected"], more["computed"]) == (2, 0, 1)
+
+
+def test_memory_is_kept_by_many_images(pomona, many):
+    code, peak = peak_memory(pomona, "extract", many, "results", "--memory", "260MB",
+                             "--denoise", "none", "--threads", "2")
+    assert code == 4
+    assert peak < 260e6

@@ -47,6 +47,10 @@ int64_t Profile::dropped_events() const {
   return dropped_;
 }
 
+double Profile::Age() const {
+  return std::chrono::duration<double>(Clock::now() - origin_).count();
+}
+
 std::string Profile::TraceJson() const {
   const std::lock_guard lock(mutex_);
   nlohmann::json events = nlohmann::json::array();

@@ -35,6 +35,8 @@ class Profile {
   std::string TraceJson() const;
   int64_t dropped_events() const;
 
+  double Age() const;  // seconds since it was made
+
   static constexpr size_t kMaxEvents = 200'000;  // some 20 MB
 
  private:

@@ -5,7 +5,7 @@
 namespace pomona {
 namespace {
 
-constexpr std::array<std::pair<Reason, std::string_view>, 12> kNames = {{
+constexpr std::array<std::pair<Reason, std::string_view>, 13> kNames = {{
     {Reason::kMissing, "missing"},
     {Reason::kUnreadable, "unreadable"},
     {Reason::kNotAFile, "not_a_file"},
@@ -17,6 +17,7 @@ constexpr std::array<std::pair<Reason, std::string_view>, 12> kNames = {{
     {Reason::kTruncated, "truncated"},
     {Reason::kCorrupt, "corrupt"},
     {Reason::kTooLarge, "too_large"},
+    {Reason::kNoMemory, "no_memory"},
     {Reason::kNonFinite, "non_finite"},
 }};
 
@@ -37,7 +38,8 @@ Result<Reason> ParseReason(std::string_view name) {
 }
 
 bool IsTransient(Reason reason) {
-  return reason == Reason::kMissing || reason == Reason::kUnreadable || reason == Reason::kChanged;
+  return reason == Reason::kMissing || reason == Reason::kUnreadable ||
+         reason == Reason::kChanged || reason == Reason::kNoMemory;
 }
 
 }  // namespace pomona

@@ -25,6 +25,7 @@ enum class Reason {
   kTruncated,          // the image data end too early
   kCorrupt,            // the image data contradict themselves
   kTooLarge,           // over a limit (pixels, bytes, scans), told from the header
+  kNoMemory,           // within the limits, but the machine had no memory left for it
   kNonFinite,          // the network gave a NaN or an infinity
 };
 
@@ -40,6 +41,10 @@ struct Rejection {
   Reason reason;
   std::string detail;                  // one clause for a person, no path in it
   std::optional<int64_t> byte_offset;  // where in the file, when known
+  // kTooLarge: the number of pixels or bytes that was over its limit; 0 if that is not why. A run
+  // with a limit that allows it tries again.
+  int64_t pixels = 0;
+  int64_t bytes = 0;
 
   bool operator==(const Rejection&) const = default;
 };

@@ -12,7 +12,8 @@ namespace {
 constexpr Reason kAll[] = {Reason::kMissing,    Reason::kUnreadable,        Reason::kNotAFile,
                            Reason::kChanged,    Reason::kDuplicate,         Reason::kEmpty,
                            Reason::kNotAnImage, Reason::kUnsupportedFormat, Reason::kTruncated,
-                           Reason::kCorrupt,    Reason::kTooLarge,          Reason::kNonFinite};
+                           Reason::kCorrupt,    Reason::kTooLarge,          Reason::kNoMemory,
+                           Reason::kNonFinite};
 
 // Not compiled with a reason missing (-Wswitch is an error), so that kAll cannot fall behind.
 int Number(Reason reason) {
@@ -28,6 +29,7 @@ int Number(Reason reason) {
     case Reason::kTruncated:
     case Reason::kCorrupt:
     case Reason::kTooLarge:
+    case Reason::kNoMemory:
     case Reason::kNonFinite:
       return static_cast<int>(reason);
   }
@@ -55,7 +57,8 @@ TEST(RejectionTest, UnknownNamesAreErrors) {
 }
 
 TEST(RejectionTest, OnlyWhatTheVersionDoesNotTellIsTriedAgain) {
-  const std::set<Reason> transient = {Reason::kMissing, Reason::kUnreadable, Reason::kChanged};
+  const std::set<Reason> transient = {Reason::kMissing, Reason::kUnreadable, Reason::kChanged,
+                                      Reason::kNoMemory};
   for (const Reason reason : kAll) {
     EXPECT_EQ(IsTransient(reason), transient.contains(reason)) << ReasonName(reason);
   }

@@ -14,13 +14,18 @@ constexpr char kFooter[] =
     "Writes RESULTS/features: part-*.parquet (path, label, features, ...), and in _pomona/ the\n"
     "manifest and rejected.parquet (every image without a feature, and why).";
 
-Result<int> Run(const ExtractFlags& flags, Context* context) {
-  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags));
-  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, context));
+Result<int> Run(ExtractFlags* flags, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(*flags));
+  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report,
+                        RunExtract(&job, flags->profile.profile(), context));
   PrintExtract(job, report, &context->console);
   context->console.Line("  in " + job.results->Describe(dataset::kFeaturesFolder) +
                         "; next: pomona reduce RESULTS");
-  context->console.Json(ToJson(job, report));
+  ARROW_RETURN_NOT_OK(flags->profile.Finish(job.options.threads, report.computed, job.results.get(),
+                                            &context->console));
+  nlohmann::json json = ToJson(job, report);
+  json["profile"] = flags->profile.ToJson();
+  context->console.Json(json);
   return report.rejected > 0 ? kExitRejected : kExitDone;
 }
 
@@ -31,8 +36,9 @@ void AddExtract(CLI::App* app, Context* context) {
   CLI::App* command = app->add_subcommand("extract", "Images in; features out");
   command->footer(kFooter);
   flags->Add(command);
-  command->callback(
-      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
+  command->callback([flags, context] {
+    context->action = [flags, context] { return Run(flags.get(), context); };
+  });
 }
 
 }  // namespace pomona::cli

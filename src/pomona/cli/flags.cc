@@ -10,6 +10,7 @@
 #include "pomona/base/threads.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/manifest.h"
+#include "pomona/extract/memory.h"
 
 namespace pomona::cli {
 namespace {
@@ -104,6 +105,10 @@ void ExtractFlags::Add(CLI::App* command) {
       ->check(Within(1, int64_t{1} << 40));
   add("--max-bytes", limits.max_bytes, "N", "Larger files are rejected")
       ->check(Within(1, int64_t{1} << 40));
+  command->add_option("--memory", memory, "Most memory to take, e.g. 1GB [no bound]")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(true).description(""));
+  profile.Add(command);
 }
 
 Result<ExtractJob> Prepare(const ExtractFlags& flags) {
@@ -113,7 +118,7 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
-  ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {flags.label}));
+  ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {.label = flags.label}));
   std::error_code error;
   if (std::filesystem::equivalent(job.source->uri(), job.results->uri(), error)) {
     return UsageError("IMAGES and RESULTS are both " + Quoted(job.source->uri()) +
@@ -126,12 +131,18 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   job.options.threads = flags.threads.threads;
   ARROW_ASSIGN_OR_RAISE(
       job.runner, model::Runner::Load(job.card, {precision, job.options.threads, flags.weights}));
+  if (flags.memory > 0) {
+    ARROW_RETURN_NOT_OK(
+        extract::FitMemory(static_cast<int64_t>(flags.memory), job.runner.get(), &job.options));
+  }
   return job;
 }
 
-Result<extract::ExtractReport> RunExtract(ExtractJob* job, Context* context) {
+Result<extract::ExtractReport> RunExtract(ExtractJob* job, Profile* profile, Context* context) {
+  Observer observer = context->console.observer();
+  observer.profile = profile;
   auto report = extract::Extract(*job->source, job->runner.get(), job->results.get(), job->options,
-                                 context->console.observer(), context->stop);
+                                 observer, context->stop);
   context->console.EndProgress();
   return report;
 }

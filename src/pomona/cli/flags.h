@@ -9,6 +9,7 @@
 
 #include "pomona/base/status.h"
 #include "pomona/cli/command.h"
+#include "pomona/cli/profile.h"
 #include "pomona/extract/extract.h"
 #include "pomona/io/source.h"
 #include "pomona/io/store.h"
@@ -25,6 +26,7 @@ struct ThreadsFlag {
 };
 
 // IMAGES RESULTS --model --weights --precision --denoise --resize --label --part-images --threads
+// --memory --max-pixels --max-bytes --profile
 struct ExtractFlags {
   std::string images;
   std::string results;
@@ -37,6 +39,8 @@ struct ExtractFlags {
   int64_t part_images = 1024;
   image::DecodeLimits limits;
   ThreadsFlag threads;
+  uint64_t memory = 0;  // bytes; 0: no bound
+  ProfileFlag profile;
 
   void Add(CLI::App* command);
 };
@@ -53,7 +57,7 @@ struct ExtractJob {
 // read.
 Result<ExtractJob> Prepare(const ExtractFlags& flags);
 
-Result<extract::ExtractReport> RunExtract(ExtractJob* job, Context* context);
+Result<extract::ExtractReport> RunExtract(ExtractJob* job, Profile* profile, Context* context);
 
 // "50 images: 48 features of 1,280 numbers, 2 rejected" and what to look at.
 void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, Console* console);

@@ -37,24 +37,35 @@ void PrintFiles(const io::Store& results, Console* console) {
   line("            ", "features/", "the features, for any Parquet reader");
 }
 
-Result<int> Run(const RunFlags& flags, Context* context) {
+Result<int> Run(RunFlags* flags, Context* context) {
   Console& console = context->console;
-  ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags.components.k));
-  ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags.extract.model));
+  Profile* const profile = flags->extract.profile.profile();
+  ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags->components.k));
+  ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags->extract.model));
   ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
-  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags.extract));
-  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, context));
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
+  ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, profile, context));
   PrintExtract(job, report, &console);
-  const nlohmann::json extracted = ToJson(job, report);
+  nlohmann::json extracted = ToJson(job, report);
   job.runner.reset();  // the network's memory is free for the reduction
 
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
-  ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca,
-                        reduce::Reduce(dataset, job.results.get(), {k, job.options.threads},
-                                       console.observer(), context->stop));
+  const auto fit = [&] {
+    const Span span(profile, "reduce");
+    return reduce::Reduce(dataset, job.results.get(), {k, job.options.threads}, console.observer(),
+                          context->stop);
+  };
+  ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca, fit());
   PrintReduce(pca, &console);
-  ARROW_ASSIGN_OR_RAISE(const auto plots, view::WritePlots(job.results.get()));
+  const auto plot = [&] {
+    const Span span(profile, "plot");
+    return view::WritePlots(job.results.get());
+  };
+  ARROW_ASSIGN_OR_RAISE(const auto plots, plot());
   PrintFiles(*job.results, &console);
+  ARROW_RETURN_NOT_OK(flags->extract.profile.Finish(job.options.threads, report.computed,
+                                                    job.results.get(), &console));
+  extracted["profile"] = flags->extract.profile.ToJson();
   console.Json({{"extract", extracted}, {"reduce", ToJson(pca)}, {"plots", plots}});
   return report.rejected > 0 ? kExitRejected : kExitDone;
 }
@@ -68,8 +79,9 @@ void AddRun(CLI::App* app, Context* context) {
   command->footer(kFooter);
   flags->extract.Add(command);
   flags->components.Add(command);
-  command->callback(
-      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
+  command->callback([flags, context] {
+    context->action = [flags, context] { return Run(flags.get(), context); };
+  });
 }
 
 }  // namespace pomona::cli

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pomona/base/text.h"
+#include "pomona/dataset/float_lists.h"
 
 namespace pomona::dataset {
 namespace {
@@ -29,6 +30,8 @@ json ToJson(const Rejected& rejected) {
             {"detail", ToUtf8(rejected.why.detail)},
             {"attempt", rejected.attempt}};
   if (rejected.label) j["label"] = *rejected.label;
+  if (rejected.why.pixels > 0) j["pixels_needed"] = rejected.why.pixels;
+  if (rejected.why.bytes > 0) j["bytes_needed"] = rejected.why.bytes;
   if (rejected.why.byte_offset) j["byte_offset"] = *rejected.why.byte_offset;
   return j;
 }
@@ -42,6 +45,8 @@ Result<Rejected> RejectedFromJson(const json& j) {
   if (j.contains("label")) out.label = j.at("label").get<std::string>();
   ARROW_ASSIGN_OR_RAISE(out.why.reason, ParseReason(j.at("reason").get<std::string>()));
   out.why.detail = j.at("detail").get<std::string>();
+  out.why.pixels = j.value("pixels_needed", int64_t{0});
+  out.why.bytes = j.value("bytes_needed", int64_t{0});
   if (j.contains("byte_offset")) out.why.byte_offset = j.at("byte_offset").get<int64_t>();
   return out;
 }
@@ -184,24 +189,17 @@ Result<std::vector<Row>> RowsOf(const arrow::Table& table) {
   return rows;
 }
 
-// Sets part->dimension, and part->features if `table` was read with them.
-Status FeaturesOf(const arrow::Table& table, const arrow::Schema& schema, Part* part) {
+Result<int> DimensionOf(const arrow::Schema& schema) {
   const auto field = schema.GetFieldByName("features");
   if (field == nullptr || field->type()->id() != arrow::Type::FIXED_SIZE_LIST) {
     return Status::Invalid("it has no column 'features' of fixed-size lists");
   }
   const auto& list = static_cast<const arrow::FixedSizeListType&>(*field->type());
-  part->dimension = list.list_size();
-  if (table.GetColumnByName("features") == nullptr) return Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto lists,
-                        TypedColumn<arrow::FixedSizeListArray>(table, "features", field->type()));
-  if (list.value_type()->id() != arrow::Type::FLOAT || lists->null_count() != 0) {
-    return Status::Invalid("its column 'features' does not hold a float32 list in every row");
+  if (list.value_type()->id() != arrow::Type::FLOAT) {
+    return Status::Invalid("its column 'features' holds ", list.value_type()->ToString(),
+                           ", not float32");
   }
-  ARROW_ASSIGN_OR_RAISE(auto flat, lists->Flatten());
-  const auto& values = static_cast<const arrow::FloatArray&>(*flat);
-  part->features.assign(values.raw_values(), values.raw_values() + values.length());
-  return Status::OK();
+  return list.list_size();
 }
 
 Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with_features) {
@@ -214,7 +212,7 @@ Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with
 
   std::vector<int> columns;  // Parquet leaves; `features` has one, as every column here
   for (int i = 0; i < schema->num_fields(); ++i) {
-    if (with_features || schema->field(i)->name() != "features") columns.push_back(i);
+    if (schema->field(i)->name() != "features") columns.push_back(i);
   }
   ARROW_ASSIGN_OR_RAISE(auto table, reader->ReadTable(columns));
 
@@ -226,7 +224,11 @@ Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with
                         FooterEntry(*schema->metadata(), kRejectedRows));
   ARROW_ASSIGN_OR_RAISE(out.part.rejected, ParseRejected(rejected));
   ARROW_ASSIGN_OR_RAISE(out.part.rows, RowsOf(*table));
-  ARROW_RETURN_NOT_OK(FeaturesOf(*table, *schema, &out.part));
+  ARROW_ASSIGN_OR_RAISE(out.part.dimension, DimensionOf(*schema));
+  if (with_features) {
+    ARROW_ASSIGN_OR_RAISE(out.part.features,
+                          ReadFloatLists(reader->parquet_reader(), "features", out.part.dimension));
+  }
   return out;
 }
 

@@ -33,7 +33,7 @@ struct Rejected {
   int64_t bytes = 0;
   std::string version;
   Rejection why;
-  int attempt = 0;  // how many earlier runs rejected this very version for a transient reason
+  int attempt = 0;  // how many earlier runs rejected this very version and were tried again
 };
 
 // A part in memory.

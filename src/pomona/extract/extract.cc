@@ -120,9 +120,10 @@ Result<io::Listing> List(const io::Source& source, const Observer& observer, std
   return source.List(observer, std::move(stop));
 }
 
-Status CommitProfiled(io::Store* results, const Manifest& manifest, Profile* profile) {
+Status CommitProfiled(io::Store* results, const Manifest& manifest,
+                      const std::optional<Dataset>& replaced, Profile* profile) {
   const Span span(profile, "commit");
-  return Commit(results, manifest);
+  return Commit(results, manifest, replaced ? &*replaced : nullptr);
 }
 
 }  // namespace
@@ -150,7 +151,7 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
   ARROW_ASSIGN_OR_RAISE(const io::Listing listing, List(source, observer, stop));
   const std::string contract = manifest.recipe_hash() + manifest.model_hash();
   ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(listing, committed ? &*committed : nullptr,
-                                                  contract, {options.part_images}));
+                                                  contract, {options.part_images, options.limits}));
   ExtractReport report;
   report.listed = plan.listed;
   report.ignored = listing.ignored;
@@ -162,7 +163,7 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
   ARROW_RETURN_NOT_OK(run.KeepAndCarry());
   const Featurizer featurizer(source, runner, options.recipe, options.limits, observer.profile);
   ARROW_RETURN_NOT_OK(run.Compute(featurizer, options.threads, observer, stop));
-  ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, observer.profile));
+  ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, committed, observer.profile));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.featured = manifest.rows();
   report.rejected = manifest.rejected();

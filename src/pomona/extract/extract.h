@@ -19,8 +19,9 @@ namespace pomona::extract {
 struct ExtractOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
-  int64_t part_images = 1024;  // images a part: the unit that a crash can lose
-  int threads = 1;             // images in work at the same time, one CPU each
+  int64_t part_images = 1024;                     // images a part: the unit that a crash can lose
+  int threads = 1;                                // images in work at the same time, one CPU each
+  int64_t read_ahead_bytes = int64_t{256} << 20;  // files read before their turn (remote sources)
 };
 
 // listed = kept + carried + resumed + computed, and over the whole dataset

@@ -56,7 +56,7 @@ Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry) const try {
   return Infer(std::move(prepared).value());
 } catch (const std::bad_alloc&) {
   return Outcome<Featurized>(
-      Rejection{Reason::kTooLarge, "this machine has not enough free memory to decode it", {}});
+      Rejection{Reason::kNoMemory, "this machine has not enough free memory to decode it", {}});
 }
 
 }  // namespace pomona::extract

@@ -89,7 +89,8 @@ class PartKey {
 // Sorts one committed part into what is still true and what is not.
 class PartCheck {
  public:
-  PartCheck(const Part& part, Pending* pending, ImageIds* ids, Plan* plan)
+  PartCheck(const Part& part, const image::DecodeLimits& limits, Pending* pending, ImageIds* ids,
+            Plan* plan)
       : pending_(pending), plan_(plan) {
     for (size_t i = 0; i < part.rows.size(); ++i) {
       if (Survives(ids->Next(part.rows[i].path, false), part.rows[i])) rows_.push_back(i);
@@ -98,7 +99,7 @@ class PartCheck {
       const dataset::Rejected& rejected = part.rejected[i];
       const bool duplicate = rejected.why.reason == Reason::kDuplicate;
       const std::string id = ids->Next(rejected.path, duplicate);
-      if (IsTransient(rejected.why.reason)) {
+      if (MayPassNow(rejected.why, limits)) {
         if (pending->Find(id, rejected) == Pending::Match::kSame) {
           pending->Retry(id, rejected.attempt + 1);
         }
@@ -126,6 +127,13 @@ class PartCheck {
   }
 
  private:
+  static bool MayPassNow(const Rejection& why, const image::DecodeLimits& limits) {
+    if (IsTransient(why.reason)) return true;
+    const bool pixels_pass = why.pixels > 0 && why.pixels <= limits.max_pixels;
+    const bool bytes_pass = why.bytes > 0 && why.bytes <= limits.max_bytes;
+    return why.reason == Reason::kTooLarge && (pixels_pass || bytes_pass);
+  }
+
   template <typename Committed>
   bool Survives(const std::string& id, const Committed& committed) {
     switch (pending_->Find(id, committed)) {
@@ -149,12 +157,12 @@ class PartCheck {
   bool whole_ = false;
 };
 
-Status PlanCommitted(const Dataset& committed, const std::string& contract, Pending* pending,
-                     Plan* plan) {
+Status PlanCommitted(const Dataset& committed, const std::string& contract,
+                     const image::DecodeLimits& limits, Pending* pending, Plan* plan) {
   ImageIds ids;
   for (size_t i = 0; i < committed.num_parts(); ++i) {
     ARROW_ASSIGN_OR_RAISE(const Part part, committed.ReadRows(i));
-    PartCheck check(part, pending, &ids, plan);
+    PartCheck check(part, limits, pending, &ids, plan);
     if (check.whole()) {
       plan->kept.push_back(i);
     } else if (!check.empty()) {
@@ -195,7 +203,7 @@ Result<Plan> MakePlan(const io::Listing& listing, const Dataset* committed,
   plan.listed = static_cast<int64_t>(listing.entries.size());
   Pending pending(listing);
   if (committed != nullptr) {
-    ARROW_RETURN_NOT_OK(PlanCommitted(*committed, contract, &pending, &plan));
+    ARROW_RETURN_NOT_OK(PlanCommitted(*committed, contract, options.limits, &pending, &plan));
   }
   CutIntoParts(std::move(pending).SortedByPath(), contract, options.part_images, &plan);
   return plan;

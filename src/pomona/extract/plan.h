@@ -11,13 +11,14 @@
 #include "pomona/base/status.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/part.h"
+#include "pomona/image/decode.h"
 #include "pomona/io/source.h"
 
 namespace pomona::extract {
 
 struct PlannedEntry {
   io::Entry entry;
-  int attempt = 0;  // earlier runs that rejected this version for a transient reason
+  int attempt = 0;  // earlier runs that rejected this version and may have been wrong
 };
 
 // Images that go through decoding and inference together, by path.
@@ -48,10 +49,12 @@ struct Plan {
 
 struct PlanOptions {
   int64_t part_images = 1024;  // images a part
+  image::DecodeLimits limits = {};
 };
 
 // Compares `listing` with `committed` (if any). A part's key is the XXH3-128 of `contract` (recipe
-// and model hashes) and of its images' path, label, size, version and attempt.
+// and model hashes) and of its images' path, label, size, version and attempt. Images rejected for
+// a transient reason, or by a limit that would let them pass now, are tried again.
 Result<Plan> MakePlan(const io::Listing& listing, const dataset::Dataset* committed,
                       const std::string& contract, const PlanOptions& options);
 

@@ -41,7 +41,7 @@ std::optional<Rejection> CheckSize(int64_t width, int64_t height, const DecodeLi
     return Rejection{Reason::kTooLarge,
                      std::to_string(width) + "x" + std::to_string(height) + " pixels exceed " +
                          WithThousands(limits.max_pixels),
-                     std::nullopt};
+                     std::nullopt, width * height};
   }
   return std::nullopt;
 }
@@ -61,7 +61,7 @@ Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits
     return Rejection{
         Reason::kTooLarge,
         HumanBytes(static_cast<int64_t>(bytes.size())) + " exceed " + HumanBytes(limits.max_bytes),
-        std::nullopt};
+        std::nullopt, 0, static_cast<int64_t>(bytes.size())};
   }
   Outcome<Stored> stored = DecodeStored(bytes, limits);
   if (!stored.ok()) return stored.rejection();

@@ -27,7 +27,7 @@ Rejection Rejected(VP8StatusCode status) {
       return {Reason::kUnsupportedFormat, "a WebP feature that libwebp does not know",
               std::nullopt};
     case VP8_STATUS_OUT_OF_MEMORY:
-      return {Reason::kTooLarge, "libwebp has no memory for it", std::nullopt};
+      return {Reason::kNoMemory, "libwebp has no memory for it", std::nullopt};
     default:
       return {Reason::kCorrupt, "the WebP data contradict themselves", std::nullopt};
   }

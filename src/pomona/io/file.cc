@@ -136,7 +136,7 @@ Rejection NotAFile(const struct stat& info) {
 
 Rejection TooLarge(int64_t size, int64_t max_bytes) {
   return {Reason::kTooLarge, HumanBytes(size) + ", over the limit of " + HumanBytes(max_bytes),
-          std::nullopt};
+          std::nullopt, 0, size};
 }
 
 }  // namespace pomona::io

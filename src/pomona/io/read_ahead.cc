@@ -55,7 +55,7 @@ Result<ReadAhead::Bytes> ReadAhead::ReadOne(size_t index) const try {
   if (entry.rejected) return Bytes(*entry.rejected);
   return source_.Read(entry, options_.max_file_bytes, stop_.get_token());
 } catch (const std::bad_alloc&) {
-  return Bytes(Rejection{Reason::kTooLarge, "this machine has not enough free memory to read it",
+  return Bytes(Rejection{Reason::kNoMemory, "this machine has not enough free memory to read it",
                          std::nullopt});
 }
 

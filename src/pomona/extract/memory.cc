@@ -1,0 +1,77 @@
+#include "pomona/extract/memory.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "pomona/base/text.h"
+
+namespace pomona::extract {
+namespace {
+
+constexpr int64_t kLeastPixels = 1'000'000;
+
+// proc(5), statm: size and resident set in pages.
+Result<int64_t> ResidentBytes() {
+  std::ifstream in("/proc/self/statm");
+  int64_t size = 0;
+  int64_t resident = 0;
+  if (!(in >> size >> resident)) {
+    return Status::IOError("cannot read /proc/self/statm, which --memory needs");
+  }
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// A network allocates what it works in when it first runs.
+Status WarmUp(model::Runner* runner, int threads) {
+  const model::Input& input = runner->card().input;
+  const std::vector<uint8_t> rgb(static_cast<size_t>(input.width) * input.height * 3);
+  std::vector<Status> statuses(static_cast<size_t>(threads));
+  {
+    std::vector<std::jthread> workers;
+    for (Status& status : statuses) {
+      workers.emplace_back([&] {
+        std::vector<float> feature(static_cast<size_t>(runner->dimension()));
+        status = runner->Run(rgb, feature);
+      });
+    }
+  }
+  for (const Status& status : statuses) ARROW_RETURN_NOT_OK(status);
+  return Status::OK();
+}
+
+// What allocators hold on to between images and parts.
+constexpr int64_t kSlack = 48'000'000;
+
+// The features of a part while it is built, as Arrow columns, as a Parquet file, and of the next.
+int64_t PartBytes(const ExtractOptions& options, int dimension) {
+  return options.part_images * dimension * int64_t{sizeof(float)} * 4;
+}
+
+}  // namespace
+
+Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options) {
+  ARROW_RETURN_NOT_OK(WarmUp(runner, options->threads));
+  ARROW_ASSIGN_OR_RAISE(const int64_t resident, ResidentBytes());
+  const int64_t fixed = resident + kSlack + PartBytes(*options, runner->dimension());
+  const int64_t least = fixed + options->threads * kLeastPixels * kBytesPerPixel * 4 / 3;
+  if (memory < least) {
+    return UsageError("--memory " + HumanBytes(memory) + " is too little: the program and model '" +
+                      runner->card().id + "' on " + Counted(options->threads, "thread") + " take " +
+                      HumanBytes(fixed) + ", and images need some more: give --memory " +
+                      std::to_string(least / 1'000'000 + 1) +
+                      "MB or more, fewer --threads or smaller --part-images");
+  }
+  // A quarter for files, three for pixels.
+  const int64_t free = memory - fixed;
+  options->read_ahead_bytes = std::min(options->read_ahead_bytes, free / 4);
+  image::DecodeLimits& limits = options->limits;
+  limits.max_bytes = std::min(limits.max_bytes, free / 4 / options->threads);
+  limits.max_pixels = std::min(limits.max_pixels, free * 3 / 4 / options->threads / kBytesPerPixel);
+  return Status::OK();
+}
+
+}  // namespace pomona::extract
