@@ -72,8 +72,8 @@ class Run {
     return Status::OK();
   }
 
-  Status Compute(const Featurizer& featurizer, int threads, const Observer& observer,
-                 std::stop_token stop) {
+  Status Compute(const io::Source& source, const Featurizer& featurizer,
+                 const ExtractOptions& options, const Observer& observer, std::stop_token stop) {
     std::vector<std::optional<PartEntry>> entries(plan_.compute.size());
     std::vector<const PlannedPart*> missing;
     std::vector<size_t> missing_at;
@@ -94,8 +94,12 @@ class Run {
                             WritePart(results_, part, Identity(missing[index]->key)));
       return Status::OK();
     };
-    ARROW_RETURN_NOT_OK(RunParts(missing, featurizer, manifest_->dimension(), threads, write,
-                                 observer, progress, stop));
+    const PipelineOptions pipeline{
+        manifest_->dimension(),
+        options.threads,
+        {.max_file_bytes = options.limits.max_bytes, .memory_bytes = options.read_ahead_bytes}};
+    ARROW_RETURN_NOT_OK(
+        RunParts(missing, source, featurizer, pipeline, write, observer, progress, stop));
     for (const PlannedPart* part : missing) {
       report_->computed += static_cast<int64_t>(part->entries.size());
     }
@@ -161,8 +165,8 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
 
   Run run(plan, committed, results, &manifest, &report);
   ARROW_RETURN_NOT_OK(run.KeepAndCarry());
-  const Featurizer featurizer(source, runner, options.recipe, options.limits, observer.profile);
-  ARROW_RETURN_NOT_OK(run.Compute(featurizer, options.threads, observer, stop));
+  const Featurizer featurizer(runner, options.recipe, options.limits, observer.profile);
+  ARROW_RETURN_NOT_OK(run.Compute(source, featurizer, options, observer, stop));
   ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, committed, observer.profile));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.featured = manifest.rows();

@@ -9,12 +9,6 @@
 
 namespace pomona::extract {
 
-Outcome<std::vector<uint8_t>> Featurizer::Read(const io::Entry& entry) const {
-  if (entry.rejected) return *entry.rejected;
-  const Span span(profile_, "read", entry.path);
-  return source_.Read(entry, limits_.max_bytes);
-}
-
 Outcome<Featurizer::Prepared> Featurizer::Prepare(const io::Entry& entry,
                                                   const std::vector<uint8_t>& bytes) const {
   const auto decode = [&] {
@@ -48,8 +42,8 @@ Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
   return Outcome<Featurized>(std::move(out));
 }
 
-Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry) const try {
-  const auto bytes = Read(entry);
+Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry,
+                                            const Outcome<std::vector<uint8_t>>& bytes) const try {
   if (!bytes.ok()) return Outcome<Featurized>(bytes.rejection());
   auto prepared = Prepare(entry, bytes.value());
   if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());

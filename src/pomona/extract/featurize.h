@@ -20,16 +20,18 @@ struct Featurized {
   std::vector<float> feature;
 };
 
-// Reads, decodes, prepares and runs one image. A rejection is about the image; an error (the
-// network failed, the machine is out of memory) ends the run. `profile`, if any, gets the stages
-// "read", "decode", "resize", "denoise" and "infer". Thread-safe.
+// Decodes, prepares and runs one image. A rejection is about the image; an error (the network
+// failed) ends the run. `profile`, if any, gets the stages "decode", "resize", "denoise" and
+// "infer". Thread-safe.
 class Featurizer {
  public:
-  Featurizer(const io::Source& source, model::Runner* runner, const image::Recipe& recipe,
-             const image::DecodeLimits& limits, Profile* profile = nullptr)
-      : source_(source), runner_(runner), recipe_(recipe), limits_(limits), profile_(profile) {}
+  Featurizer(model::Runner* runner, const image::Recipe& recipe, const image::DecodeLimits& limits,
+             Profile* profile = nullptr)
+      : runner_(runner), recipe_(recipe), limits_(limits), profile_(profile) {}
 
-  Result<Outcome<Featurized>> Run(const io::Entry& entry) const;
+  // `bytes` is what the source gave for `entry`.
+  Result<Outcome<Featurized>> Run(const io::Entry& entry,
+                                  const Outcome<std::vector<uint8_t>>& bytes) const;
 
  private:
   struct Prepared {
@@ -37,11 +39,9 @@ class Featurizer {
     image::Image image;
   };
 
-  Outcome<std::vector<uint8_t>> Read(const io::Entry& entry) const;
   Outcome<Prepared> Prepare(const io::Entry& entry, const std::vector<uint8_t>& bytes) const;
   Result<Outcome<Featurized>> Infer(Prepared prepared) const;
 
-  const io::Source& source_;
   model::Runner* runner_;
   const image::Recipe& recipe_;
   const image::DecodeLimits& limits_;

@@ -16,20 +16,32 @@ namespace {
 constexpr int kImagesInFlightPerThread = 16;
 
 struct Item {
+  size_t index = 0;  // among the images of all parts
   size_t part = 0;
   const PlannedEntry* image = nullptr;
   std::optional<Outcome<Featurized>> outcome;
 };
 
+std::vector<const io::Entry*> Entries(const std::vector<const PlannedPart*>& parts) {
+  std::vector<const io::Entry*> entries;
+  for (const PlannedPart* part : parts) {
+    for (const PlannedEntry& image : part->entries) entries.push_back(&image.entry);
+  }
+  return entries;
+}
+
 // The stages share this; `first_error` may be set by any thread.
 class Pipeline {
  public:
-  Pipeline(const std::vector<const PlannedPart*>& parts, const Featurizer& featurizer,
-           int dimension, const std::function<Status(size_t, const dataset::Part&)>& write,
+  Pipeline(const std::vector<const PlannedPart*>& parts, const io::Source& source,
+           const Featurizer& featurizer, const PipelineOptions& options,
+           const std::function<Status(size_t, const dataset::Part&)>& write,
            const Observer& observer, Progress progress, std::stop_token stop)
       : parts_(parts),
+        read_kind_(source.remote() ? Profile::Kind::kWaiting : Profile::Kind::kBusy),
+        ahead_(source, Entries(parts), options.read_ahead, stop),
         featurizer_(featurizer),
-        dimension_(dimension),
+        dimension_(options.dimension),
         write_(write),
         observer_(observer),
         progress_(std::move(progress)),
@@ -39,6 +51,7 @@ class Pipeline {
   std::unique_ptr<Item> Next() {
     if (part_ == parts_.size() || stop_.stop_requested() || failed()) return nullptr;
     auto item = std::make_unique<Item>();
+    item->index = index_++;
     item->part = part_;
     item->image = &parts_[part_]->entries[image_];
     if (++image_ == parts_[part_]->entries.size()) {
@@ -50,10 +63,10 @@ class Pipeline {
 
   void Work(Item* item) {
     if (failed() || stop_.stop_requested()) return;
-    auto outcome = featurizer_.Run(item->image->entry);
+    auto outcome = Featurize(*item);
     if (outcome.ok()) {
       item->outcome = std::move(*outcome);
-    } else {
+    } else if (!stop_.stop_requested()) {
       Fail(outcome.status());
     }
   }
@@ -74,6 +87,16 @@ class Pipeline {
   }
 
  private:
+  Result<Outcome<Featurized>> Featurize(const Item& item) {
+    const io::Entry& entry = item.image->entry;
+    const auto read = [&] {
+      const Span span(observer_.profile, "read", entry.path, read_kind_);
+      return ahead_.Take(item.index);
+    };
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, read());
+    return featurizer_.Run(entry, bytes);
+  }
+
   void Append(Item item) {
     const PlannedEntry& image = *item.image;
     if (item.outcome->ok()) {
@@ -105,6 +128,8 @@ class Pipeline {
   }
 
   const std::vector<const PlannedPart*>& parts_;
+  const Profile::Kind read_kind_;
+  io::ReadAhead ahead_;
   const Featurizer& featurizer_;
   const int dimension_;
   const std::function<Status(size_t, const dataset::Part&)>& write_;
@@ -112,7 +137,8 @@ class Pipeline {
   Progress progress_;
   const std::stop_token stop_;
 
-  size_t part_ = 0;  // the next image to start
+  size_t index_ = 0;  // the next image to start, among all,
+  size_t part_ = 0;   // and where it is
   size_t image_ = 0;
   dataset::Part building_;
   mutable std::mutex mutex_;
@@ -121,19 +147,19 @@ class Pipeline {
 
 }  // namespace
 
-Status RunParts(const std::vector<const PlannedPart*>& parts, const Featurizer& featurizer,
-                int dimension, int threads,
+Status RunParts(const std::vector<const PlannedPart*>& parts, const io::Source& source,
+                const Featurizer& featurizer, const PipelineOptions& options,
                 const std::function<Status(size_t, const dataset::Part&)>& write,
                 const Observer& observer, Progress progress, std::stop_token stop) {
-  Pipeline pipeline(parts, featurizer, dimension, write, observer, std::move(progress),
+  Pipeline pipeline(parts, source, featurizer, options, write, observer, std::move(progress),
                     std::move(stop));
   // The arena alone cannot exceed the number of CPUs that oneTBB sees.
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism,
-                                    static_cast<size_t>(threads) + 1);
-  tbb::task_arena arena(threads);
+                                    static_cast<size_t>(options.threads) + 1);
+  tbb::task_arena arena(options.threads);
   arena.execute([&] {
     tbb::parallel_pipeline(
-        static_cast<size_t>(threads) * kImagesInFlightPerThread,
+        static_cast<size_t>(options.threads) * kImagesInFlightPerThread,
         tbb::make_filter<void, Item*>(tbb::filter_mode::serial_in_order,
                                       [&](tbb::flow_control& flow) -> Item* {
                                         auto item = pipeline.Next();
