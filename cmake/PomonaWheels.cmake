@@ -29,7 +29,8 @@ if(NOT TARGET Parquet::parquet_shared)
   set(_dir ${POMONA_WHEELS}/pyarrow)
   file(GLOB _arrow ${_dir}/libarrow.so.${POMONA_ARROW_VERSION}*)
   file(GLOB _parquet ${_dir}/libparquet.so.${POMONA_ARROW_VERSION}*)
-  if(NOT _arrow OR NOT _parquet)
+  file(GLOB _s3 ${_dir}/libarrow_s3.so.${POMONA_ARROW_VERSION}*)
+  if(NOT _arrow OR NOT _parquet OR NOT _s3)
     message(FATAL_ERROR "Arrow C++ ${POMONA_ARROW_VERSION} not found: run scripts/setup, or set "
                         "POMONA_WHEELS to the site-packages folder of the pyarrow wheel")
   endif()
@@ -39,4 +40,11 @@ if(NOT TARGET Parquet::parquet_shared)
   add_library(Parquet::parquet_shared SHARED IMPORTED)
   set_target_properties(Parquet::parquet_shared PROPERTIES
     IMPORTED_LOCATION ${_parquet} INTERFACE_LINK_LIBRARIES Arrow::arrow_shared)
+  add_library(Arrow::arrow_s3_shared SHARED IMPORTED)
+  set_target_properties(Arrow::arrow_s3_shared PROPERTIES
+    IMPORTED_LOCATION ${_s3} INTERFACE_LINK_LIBRARIES Arrow::arrow_shared)
+endif()
+if(NOT TARGET Arrow::arrow_s3_shared)  # an installed Arrow has S3 in the library itself
+  add_library(Arrow::arrow_s3_shared INTERFACE IMPORTED)
+  target_link_libraries(Arrow::arrow_s3_shared INTERFACE Arrow::arrow_shared)
 endif()

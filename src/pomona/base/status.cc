@@ -18,6 +18,7 @@ class Kind : public arrow::StatusDetail {
 
 constexpr char kUsage[] = "pomona::usage";
 constexpr char kNothing[] = "pomona::nothing-to-read";
+constexpr char kConflict[] = "pomona::conflict";
 
 bool HasKind(const Status& status, const char* id) {
   return status.detail() != nullptr && std::string(status.detail()->type_id()) == id;
@@ -36,6 +37,12 @@ Status NothingToRead(std::string message) {
 }
 
 bool IsNothingToRead(const Status& status) { return HasKind(status, kNothing); }
+
+Status Conflict(std::string message) {
+  return Status(arrow::StatusCode::IOError, std::move(message), std::make_shared<Kind>(kConflict));
+}
+
+bool IsConflict(const Status& status) { return HasKind(status, kConflict); }
 
 Status Interrupted(std::string message) { return Status::Cancelled(std::move(message)); }
 

@@ -20,6 +20,11 @@ bool IsUsageError(const Status& status);
 Status NothingToRead(std::string message);
 bool IsNothingToRead(const Status& status);
 
+// Somebody else was faster: what was to be replaced is no longer what it was when this work began.
+// Nothing was written over; doing the same again starts from what is there now.
+Status Conflict(std::string message);
+bool IsConflict(const Status& status);
+
 // Stopped on request; what is finished stays finished (exit code 130). Any Status::Cancelled.
 Status Interrupted(std::string message);
 

@@ -1,5 +1,7 @@
 #include "pomona/dataset/commit.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include <arrow/api.h>
@@ -7,6 +9,7 @@
 #include <parquet/arrow/writer.h>
 
 #include "pomona/base/hash.h"
+#include "pomona/base/text.h"
 
 namespace pomona::dataset {
 namespace {
@@ -53,61 +56,107 @@ struct RejectedColumns {
   }
 };
 
+// Of another size: another run has replaced it.
 Status CheckPartsExist(const io::Store& store, const Manifest& manifest) {
   ARROW_ASSIGN_OR_RAISE(const auto files, store.List(kFeaturesFolder));
-  std::set<std::string> there;
-  for (const io::FileInfo& file : files) there.insert(file.name);
+  std::map<std::string, int64_t> sizes;
+  for (const io::FileInfo& file : files) sizes[file.name] = file.size;
   for (const PartEntry& part : manifest.parts) {
-    if (!there.contains(PartPath(part.key))) {
+    const auto found = sizes.find(PartPath(part.key));
+    if (found == sizes.end() || found->second != part.bytes) {
       return Status::IOError(store.Describe(PartPath(part.key)),
-                             " is gone although this run wrote it; nothing was committed. Was "
-                             "`pomona gc` run at the same time? Run the same command again");
+                             " is gone or replaced although this run wrote it; nothing was "
+                             "committed. Was `pomona gc` or another run at work at the same time? "
+                             "Run the same command again");
     }
   }
   return Status::OK();
 }
 
-// Replaces the file only if that changes it.
-Status PutIfDifferent(io::Store* store, const std::string& name, const std::string& bytes) {
-  ARROW_ASSIGN_OR_RAISE(const bool exists, store->Exists(name));
-  if (exists) {
-    ARROW_ASSIGN_OR_RAISE(auto old, store->Read(name));
-    if (std::string_view(*old) == bytes) return Status::OK();
+// Who was faster, and what to do.
+Status DescribeConflict(const io::Store& store) {
+  std::string now = "changed it";
+  const auto dataset = Dataset::Open(store);
+  if (dataset.ok()) {
+    const Manifest& manifest = dataset->manifest();
+    now = "committed " + Counted(manifest.rows() + manifest.rejected(), "image") + " of " +
+          manifest.source;
   }
-  return store->Put(name, bytes);
+  return Conflict("another run " + now + " to " + store.Describe(kFeaturesFolder) +
+                  " while this one was at work, and this one committed nothing. No work is lost: "
+                  "run the same command again, and it goes on from there with the parts that are "
+                  "finished");
 }
 
-// Parts of the dataset that is being replaced; none if there is none or it cannot be read.
-std::set<std::string> CommittedKeys(const io::Store& store) {
-  std::set<std::string> keys;
-  const auto before = Dataset::Open(store);
-  if (before.ok()) {
-    for (const PartEntry& part : before->manifest().parts) keys.insert(part.key);
+// What rejected.parquet holds follows from the manifest. Runs that commit one after the other may
+// write it in another order; the last one to write sees that its manifest is not the current one.
+Status WriteRejected(io::Store* store) {
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(const Dataset committed, Dataset::Open(*store));
+    ARROW_ASSIGN_OR_RAISE(const std::string rejected, EncodeRejected(committed));
+    ARROW_ASSIGN_OR_RAISE(const auto there, store->ReadState(kRejectedName));
+    if (there && std::string_view(*there->bytes) == rejected) return Status::OK();
+    ARROW_RETURN_NOT_OK(store->Put(kRejectedName, rejected));
   }
-  return keys;
+}
+
+bool IsCommitted(const io::Store& store, const std::string& key) {
+  const auto dataset = Dataset::Open(store);
+  if (!dataset.ok()) return false;
+  const auto& parts = dataset->manifest().parts;
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const PartEntry& part) { return part.key == key; });
+}
+
+// Whether a file holds the part of this identity, whole.
+Result<DecodedPart> DecodeOwn(const std::shared_ptr<arrow::Buffer>& file,
+                              const PartIdentity& identity) {
+  ARROW_ASSIGN_OR_RAISE(DecodedPart decoded, DecodePart(file));
+  if (decoded.identity.key != identity.key || decoded.identity.recipe != identity.recipe ||
+      decoded.identity.model != identity.model) {
+    return Status::Invalid("it is another part");
+  }
+  return decoded;
+}
+
+bool HasTransient(const Part& part) {
+  return std::any_of(part.rejected.begin(), part.rejected.end(),
+                     [](const Rejected& r) { return IsTransient(r.why.reason); });
 }
 
 }  // namespace
 
 Result<PartEntry> WritePart(io::Store* store, const Part& part, const PartIdentity& identity) {
   ARROW_ASSIGN_OR_RAISE(auto file, EncodePart(part, identity));
-  ARROW_RETURN_NOT_OK(store->Put(PartPath(identity.key), std::string_view(*file)));
+  const std::string path = PartPath(identity.key);
+  std::optional<std::string> before;
+  Status written = store->PutIf(path, std::string_view(*file), before);
+  if (IsConflict(written)) {
+    ARROW_ASSIGN_OR_RAISE(const auto there, store->ReadState(path));
+    if (there) {
+      const auto decoded = DecodeOwn(there->bytes, identity);
+      const bool sound =
+          decoded.ok() && (!HasTransient(decoded->part) || IsCommitted(*store, identity.key));
+      if (sound) return Describe(identity.key, decoded->part, *there->bytes);
+      before = there->version;
+    }
+    written = store->PutIf(path, std::string_view(*file), before);
+  }
+  if (IsConflict(written)) {  // in this very moment: what is there now is another run's
+    ARROW_ASSIGN_OR_RAISE(const auto there, store->Read(path));
+    ARROW_ASSIGN_OR_RAISE(const DecodedPart decoded, DecodeOwn(there, identity));
+    return Describe(identity.key, decoded.part, *there);
+  }
+  ARROW_RETURN_NOT_OK(written);
   return Describe(identity.key, part, *file);
 }
 
 Result<std::optional<PartEntry>> FindPart(const io::Store& store, const PartIdentity& identity) {
-  ARROW_ASSIGN_OR_RAISE(const bool exists, store.Exists(PartPath(identity.key)));
-  if (!exists) return std::nullopt;
-  ARROW_ASSIGN_OR_RAISE(auto file, store.Read(PartPath(identity.key)));
-  const auto decoded = DecodePart(file);
-  if (!decoded.ok() || decoded->identity.key != identity.key ||
-      decoded->identity.recipe != identity.recipe || decoded->identity.model != identity.model) {
-    return std::nullopt;
-  }
-  for (const Rejected& rejected : decoded->part.rejected) {
-    if (IsTransient(rejected.why.reason)) return std::nullopt;
-  }
-  return Describe(identity.key, decoded->part, *file);
+  ARROW_ASSIGN_OR_RAISE(const auto there, store.ReadState(PartPath(identity.key)));
+  if (!there) return std::nullopt;
+  const auto decoded = DecodeOwn(there->bytes, identity);
+  if (!decoded.ok() || HasTransient(decoded->part)) return std::nullopt;
+  return Describe(identity.key, decoded->part, *there->bytes);
 }
 
 Result<std::string> EncodeRejected(const Dataset& dataset) {
@@ -125,14 +174,22 @@ Result<std::string> EncodeRejected(const Dataset& dataset) {
   return file->ToString();
 }
 
-Status Commit(io::Store* store, const Manifest& manifest) {
+Status Commit(io::Store* store, const Manifest& manifest, const Dataset* replaced) {
   ARROW_RETURN_NOT_OK(CheckPartsExist(*store, manifest));
-  std::set<std::string> superseded = CommittedKeys(*store);
+  const std::string text = ToText(manifest);
+  const bool same = replaced != nullptr && ToText(replaced->manifest()) == text;
+  if (!same) {
+    const Status put =
+        store->PutIf(kManifestName, text, replaced == nullptr ? std::nullopt : replaced->version());
+    if (IsConflict(put)) return DescribeConflict(*store);
+    ARROW_RETURN_NOT_OK(put);
+  }
+  ARROW_RETURN_NOT_OK(WriteRejected(store));
+  std::set<std::string> superseded;
+  if (replaced != nullptr) {
+    for (const PartEntry& part : replaced->manifest().parts) superseded.insert(part.key);
+  }
   for (const PartEntry& part : manifest.parts) superseded.erase(part.key);
-
-  ARROW_ASSIGN_OR_RAISE(const std::string rejected, EncodeRejected(Dataset(*store, manifest)));
-  ARROW_RETURN_NOT_OK(PutIfDifferent(store, kRejectedName, rejected));
-  ARROW_RETURN_NOT_OK(PutIfDifferent(store, kManifestName, ToText(manifest)));
   // A plain Parquet reader takes every part it finds in the folder.
   for (const std::string& key : superseded) ARROW_RETURN_NOT_OK(store->Delete(PartPath(key)));
   return Status::OK();

@@ -46,17 +46,18 @@ Status CheckPart(const PartEntry& entry, const Manifest& manifest, const Decoded
 }  // namespace
 
 Result<Dataset> Dataset::Open(const io::Store& store) {
-  ARROW_ASSIGN_OR_RAISE(const bool exists, store.Exists(kManifestName));
-  if (!exists) {
+  ARROW_ASSIGN_OR_RAISE(const auto state, store.ReadState(kManifestName));
+  if (!state) {
     return NothingToRead("no features in " + store.uri() +
                          ": run `pomona extract IMAGES RESULTS` (or `pomona run`) first");
   }
-  ARROW_ASSIGN_OR_RAISE(auto text, store.Read(kManifestName));
-  auto manifest = ParseManifest(text->ToString());
+  auto manifest = ParseManifest(state->bytes->ToString());
   if (!manifest.ok()) {
     return WithContext(manifest.status(), store.Describe(kManifestName) + " is damaged");
   }
-  return Dataset(store, std::move(*manifest));
+  Dataset dataset(store, std::move(*manifest));
+  dataset.version_ = state->version;
+  return dataset;
 }
 
 Result<DecodedPart> Dataset::Load(size_t i, bool with_features) const {

@@ -25,6 +25,8 @@ class Dataset {
       : store_(&store), manifest_(std::move(manifest)) {}
 
   const Manifest& manifest() const { return manifest_; }
+  // Of the manifest in the store when this was opened; nothing if it is not committed yet.
+  const std::optional<std::string>& version() const { return version_; }
   int64_t rows() const { return manifest_.rows(); }
   int dimension() const { return manifest_.dimension(); }
   size_t num_parts() const { return manifest_.parts.size(); }
@@ -39,6 +41,7 @@ class Dataset {
 
   const io::Store* store_;
   Manifest manifest_;
+  std::optional<std::string> version_;
 };
 
 }  // namespace pomona::dataset

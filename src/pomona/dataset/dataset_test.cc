@@ -69,7 +69,8 @@ class DatasetTest : public ::testing::Test {
       manifest.parts.push_back(
           WritePart(store_.get(), part, Identity(manifest, Xxh3Hex(name))).ValueOrDie());
     }
-    EXPECT_TRUE(Commit(store_.get(), manifest).ok());
+    const auto before = Dataset::Open(*store_);
+    EXPECT_TRUE(Commit(store_.get(), manifest, before.ok() ? &*before : nullptr).ok());
     return manifest;
   }
 
@@ -262,11 +263,76 @@ TEST_F(DatasetTest, CommitReplacesAndCleansUp) {
   EXPECT_THAT(FindGarbage(*store_).ValueOrDie(), IsEmpty());
 }
 
+TEST_F(DatasetTest, OfSixteenCommitsOneWinsAndTheOthersAreTold) {
+  CommitParts({{"one", MakePart("a/", 5)}});
+  const auto before = Dataset::Open(*store_);
+  std::vector<Manifest> manifests(16, MakeManifest());
+  for (size_t i = 0; i < manifests.size(); ++i) {
+    const std::string name = "racer " + std::to_string(i);
+    const Part part = MakePart(std::to_string(i) + "/", 3, static_cast<int>(i));
+    manifests[i].parts = {
+        WritePart(store_.get(), part, Identity(manifests[i], Xxh3Hex(name))).ValueOrDie()};
+  }
+  std::vector<Status> ends(manifests.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < manifests.size(); ++i) {
+      threads.emplace_back([&, i] { ends[i] = Commit(store_.get(), manifests[i], &*before); });
+    }
+  }
+  size_t winners = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (ends[i].ok()) {
+      ++winners;
+      EXPECT_EQ(Dataset::Open(*store_)->manifest().parts, manifests[i].parts);
+    } else {
+      EXPECT_TRUE(IsConflict(ends[i])) << ends[i].ToString();
+      EXPECT_THAT(ends[i].message(), HasSubstr("another run committed"));
+      EXPECT_THAT(ends[i].message(), HasSubstr("run the same command again"));
+    }
+  }
+  EXPECT_EQ(winners, 1U);
+  EXPECT_THAT(Verify(*store_, {}, {})->problems, IsEmpty());
+  EXPECT_THAT(FindGarbage(*store_).ValueOrDie(), SizeIs(15));  // the losers' parts, still there
+}
+
+TEST_F(DatasetTest, TheFirstCommitIsARaceToo) {
+  const Manifest first = CommitParts({{"one", MakePart("a/", 5)}});
+  Manifest second = MakeManifest();
+  second.parts = {
+      WritePart(store_.get(), MakePart("b/", 1), Identity(second, Xxh3Hex("b"))).ValueOrDie()};
+  EXPECT_TRUE(IsConflict(Commit(store_.get(), second)));
+  EXPECT_EQ(Dataset::Open(*store_)->manifest().parts, first.parts);
+}
+
+TEST_F(DatasetTest, ASoundPartIsWrittenOnce) {
+  const PartIdentity identity = Identity(MakeManifest(), Xxh3Hex("one"));
+  const PartEntry first = WritePart(store_.get(), MakePart("a/", 5), identity).ValueOrDie();
+  EXPECT_EQ(WritePart(store_.get(), MakePart("a/", 4), identity).ValueOrDie(), first);
+}
+
+TEST_F(DatasetTest, APartThatIsDamagedOrToBeTriedAgainIsReplacedUnlessCommitted) {
+  const PartIdentity identity = Identity(MakeManifest(), Xxh3Hex("one"));
+  std::filesystem::create_directories(folder_ / kFeaturesFolder);
+  std::ofstream(PartFile("one")) << "half a part";
+  Part failing = MakePart("a/", 4);
+  failing.rejected.push_back({"a/4.jpg", "x", 17, "5", Rejection{Reason::kUnreadable, "no", {}}});
+  const PartEntry first = WritePart(store_.get(), failing, identity).ValueOrDie();
+  EXPECT_EQ(first.rejected, 1);
+  const PartEntry second = WritePart(store_.get(), MakePart("a/", 5), identity).ValueOrDie();
+  EXPECT_EQ(second.rejected, 0);
+
+  std::filesystem::remove(PartFile("one"));
+  CommitParts({{"one", failing}});
+  EXPECT_EQ(WritePart(store_.get(), MakePart("a/", 5), identity).ValueOrDie(), first);
+}
+
 TEST_F(DatasetTest, CommitOfAPartThatIsGoneLeavesTheOldDataset) {
   CommitParts({{"one", MakePart("a/", 5)}});
+  const auto before = Dataset::Open(*store_);
   Manifest manifest = MakeManifest();
   manifest.parts = {{Xxh3Hex("gone"), 3, 0, 100, Xxh3Hex("x")}};
-  EXPECT_FALSE(Commit(store_.get(), manifest).ok());
+  EXPECT_FALSE(Commit(store_.get(), manifest, &*before).ok());
   EXPECT_EQ(Dataset::Open(*store_)->rows(), 5);
 }
 
@@ -295,8 +361,9 @@ TEST_F(DatasetTest, VerifyFindsEverySingleFlippedByte) {
 
 TEST_F(DatasetTest, VerifyFindsMissingPartsAndWrongCounts) {
   Manifest manifest = CommitParts({{"one", MakePart("a/", 5)}, {"two", MakePart("b/", 5)}});
+  const auto before = Dataset::Open(*store_);
   manifest.parts[0].rows = 4;
-  ASSERT_TRUE(Commit(store_.get(), manifest).ok());
+  ASSERT_TRUE(Commit(store_.get(), manifest, &*before).ok());
   std::filesystem::remove(PartFile("two"));
   const auto problems = Verify(*store_, {}, {})->problems;
   ASSERT_THAT(problems, SizeIs(2));

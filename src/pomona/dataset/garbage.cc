@@ -1,5 +1,6 @@
 #include "pomona/dataset/garbage.h"
 
+#include <algorithm>
 #include <set>
 
 #include "pomona/dataset/dataset.h"
@@ -24,12 +25,12 @@ Result<std::vector<std::string>> FindGarbage(const io::Store& store) {
       committed.insert(std::string(kFeaturesFolder) + "/" + PartName(part.key));
     }
   }
-  std::vector<std::string> garbage;
+  ARROW_ASSIGN_OR_RAISE(std::vector<std::string> garbage, store.ListUnfinished());
   ARROW_ASSIGN_OR_RAISE(const auto files, store.List(""));
   for (const io::FileInfo& file : files) {
-    const bool uncommitted = IsPart(file.name) && !committed.contains(file.name);
-    if (file.temporary || uncommitted) garbage.push_back(file.name);
+    if (IsPart(file.name) && !committed.contains(file.name)) garbage.push_back(file.name);
   }
+  std::sort(garbage.begin(), garbage.end());
   return garbage;
 }
 

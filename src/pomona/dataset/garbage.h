@@ -9,9 +9,9 @@
 
 namespace pomona::dataset {
 
-// Files of a results folder that nothing committed needs: temporary files of unfinished writes, and
-// parts that the manifest does not name (all parts if there is no manifest). Names relative to the
-// store, sorted. Nothing else is ever listed, whatever lies in the folder.
+// What nothing committed needs in a results folder: unfinished writes (Store::ListUnfinished), and
+// parts that the manifest does not name (all parts if there is no manifest). Names for
+// Store::Delete, sorted. Nothing else is ever listed, whatever lies in the folder.
 Result<std::vector<std::string>> FindGarbage(const io::Store& store);
 
 }  // namespace pomona::dataset

@@ -116,4 +116,13 @@ bool IsHidden(std::string_view name) {
   return !name.empty() && name[0] == '.' && name != "." && name != "..";
 }
 
+bool AnyHidden(std::string_view path) {
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    if (IsHidden(path.substr(0, slash))) return true;
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return false;
+}
+
 }  // namespace pomona::io

@@ -54,4 +54,7 @@ std::string_view BaseName(std::string_view path);
 // In the Unix sense: `name` starts with a dot (but is not one of "." and "..").
 bool IsHidden(std::string_view name);
 
+// Whether `path` or a folder it lies in is hidden.
+bool AnyHidden(std::string_view path);
+
 }  // namespace pomona::io

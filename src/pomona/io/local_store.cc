@@ -1,6 +1,7 @@
 #include "pomona/io/local_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 #include <arrow/io/file.h>
 
+#include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 #include "pomona/io/file.h"
 #include "pomona/io/file_output.h"
@@ -72,6 +74,15 @@ Status MakeFolders(const std::string& folder) {
   return Status::IOError("cannot make the folder ", Quoted(folder), ": ", ErrnoText(error));
 }
 
+// Keeps other writers of `folder` waiting until it is closed, when the process dies, too. A file
+// system without locks gives none.
+Fd LockFolder(const std::string& folder) {
+  Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  while (fd.ok() && flock(fd.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return fd;
+}
+
 class LocalPendingFile : public PendingFile {
  public:
   LocalPendingFile(Fd fd, std::string temporary, std::string path)
@@ -124,7 +135,7 @@ Status ListFolder(const std::string& folder, const std::string& prefix,
       ARROW_RETURN_NOT_OK(
           ListFolder(folder + "/" + name, std::string(prefix).append(name).append("/"), files));
     } else if (S_ISREG(info.st_mode)) {
-      files->push_back({prefix + name, info.st_size, IsTemporaryName(name)});
+      files->push_back({prefix + name, info.st_size});
     }
   }
 }
@@ -177,6 +188,37 @@ Status LocalStore::Delete(const std::string& name) {
   const std::string path = path_ + "/" + name;
   if (unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return Status::OK();
   return Status::IOError("cannot delete ", Quoted(Describe(name)), ": ", ErrnoText(errno));
+}
+
+Result<std::vector<std::string>> LocalStore::ListUnfinished() const {
+  ARROW_ASSIGN_OR_RAISE(const auto files, List(""));
+  std::vector<std::string> names;
+  for (const FileInfo& file : files) {
+    if (IsTemporaryName(std::string(BaseName(file.name)))) names.push_back(file.name);
+  }
+  return names;
+}
+
+// The version is the hash of the bytes: times of change are too coarse to tell two writes apart.
+Result<std::optional<FileState>> LocalStore::ReadState(const std::string& name) const {
+  ARROW_ASSIGN_OR_RAISE(const bool exists, Exists(name));
+  if (!exists) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(auto bytes, Read(name));
+  std::string version = Xxh3Hex(std::string_view(*bytes));
+  return FileState{std::move(bytes), std::move(version)};
+}
+
+Status LocalStore::PutIf(const std::string& name, std::string_view bytes,
+                         const std::optional<std::string>& before) {
+  ARROW_RETURN_NOT_OK(CheckName(name));
+  const std::string folder = FolderOf(path_ + "/" + name);
+  ARROW_RETURN_NOT_OK(MakeFolders(folder));
+  const Fd lock = LockFolder(folder);
+  ARROW_ASSIGN_OR_RAISE(const auto now, ReadState(name));
+  if (before != (now ? std::optional(now->version) : std::nullopt)) {
+    return Conflict(Quoted(Describe(name)) + " was written by somebody else meanwhile");
+  }
+  return Put(name, bytes);
 }
 
 }  // namespace pomona::io

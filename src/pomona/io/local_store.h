@@ -24,6 +24,10 @@ class LocalStore : public Store {
   Result<std::unique_ptr<PendingFile>> Create(const std::string& name) override;
   Result<std::vector<FileInfo>> List(const std::string& prefix) const override;
   Status Delete(const std::string& name) override;
+  Result<std::vector<std::string>> ListUnfinished() const override;
+  Result<std::optional<FileState>> ReadState(const std::string& name) const override;
+  Status PutIf(const std::string& name, std::string_view bytes,
+               const std::optional<std::string>& before) override;
 
  private:
   std::string path_;  // raw bytes

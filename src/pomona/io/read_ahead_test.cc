@@ -128,7 +128,7 @@ TEST_F(ReadAheadTest, RejectionsAndFailuresBelongToTheirEntry) {
   EXPECT_EQ(Text(ahead.Take(2)), "2");
   EXPECT_EQ(Text(ahead.Take(3)), "no network");
   EXPECT_EQ(Text(ahead.Take(4)), "gone");
-  EXPECT_EQ(ahead.Take(5)->rejection().reason, Reason::kTooLarge);
+  EXPECT_EQ(ahead.Take(5)->rejection().reason, Reason::kNoMemory);
   EXPECT_EQ(Text(ahead.Take(6)), "a pipe");
   EXPECT_EQ(Text(ahead.Take(7)), "7");
 }

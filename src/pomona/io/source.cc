@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "pomona/base/text.h"
+#include "pomona/io/bucket_source.h"
 #include "pomona/io/csv_source.h"
 #include "pomona/io/file.h"
 #include "pomona/io/folder_source.h"
@@ -53,6 +54,12 @@ Status NotASource(const std::string& path) {
   return UsageError(Quoted(path) + " is no source of images: " + kWhatIsRead);
 }
 
+Result<std::unique_ptr<Source>> OpenInBucket(const std::string& uri, const SourceOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const BucketUri place, ParseBucketUri(uri));
+  ARROW_ASSIGN_OR_RAISE(auto bucket, OpenBucket(place, options.bucket));
+  return BucketSource::Open(std::move(bucket), place.key, options);
+}
+
 }  // namespace
 
 Outcome<std::vector<uint8_t>> Source::Read(const Entry& entry, int64_t max_bytes) const {
@@ -62,10 +69,11 @@ Outcome<std::vector<uint8_t>> Source::Read(const Entry& entry, int64_t max_bytes
 }
 
 Result<std::unique_ptr<Source>> OpenSource(const std::string& uri, const SourceOptions& options) {
+  if (IsBucketUri(uri)) return OpenInBucket(uri, options);
   const std::string scheme = UriScheme(uri);
   if (!scheme.empty() && scheme != "file") {
-    return UsageError("cannot read " + Quoted(uri) + ": " + scheme +
-                      ":// sources are not supported by this build; " + kWhatIsRead);
+    return UsageError("cannot read " + Quoted(uri) + ": " + scheme + ":// sources are not known; " +
+                      kWhatIsRead + ", also in s3://, gs:// or az://");
   }
   ARROW_ASSIGN_OR_RAISE(const std::string path, LocalPath(uri));
   struct stat info;

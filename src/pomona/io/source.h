@@ -12,6 +12,7 @@
 #include "pomona/base/progress.h"
 #include "pomona/base/rejection.h"
 #include "pomona/base/status.h"
+#include "pomona/io/bucket.h"
 
 namespace pomona::io {
 
@@ -36,6 +37,7 @@ struct SourceOptions {
   // name). "none": no label. Anything else: the name of a CSV manifest's column. Empty: "folder",
   // or for a CSV manifest its column "label" (no label if it has none).
   std::string label;
+  BucketOptions bucket = {};  // for a source in a bucket
 };
 
 class Source {
@@ -65,9 +67,10 @@ class Source {
   virtual bool remote() const { return false; }
 };
 
-// Opens what `uri` names: a folder, a .tar file, or a .csv manifest (header row; column "path",
-// relative to the manifest or absolute). NothingToRead if there is no such thing; UsageError if it
-// is something else (a .tar.gz, a single image, a label column that does not exist).
+// Opens what `uri` names, on the disk or in a bucket: a folder, a .tar file, or a .csv manifest
+// (header row; column "path", relative to the manifest or absolute). NothingToRead if there is no
+// such thing; UsageError if it is something else (a .tar.gz, a single image, a label column that
+// does not exist).
 Result<std::unique_ptr<Source>> OpenSource(const std::string& uri, const SourceOptions& options);
 
 // Whether a file of this name is listed as an image: .jpg .jpeg .jpe .png .webp, and the formats

@@ -51,8 +51,9 @@ TEST(OpenSourceTest, SaysWhatToDoWithOtherThings) {
   expect(folder.Write("a.tgz", "x"), "compressed tar");
   expect(folder.Write("a.zip", "x"), "give a folder, a .tar file or a .csv manifest");
   expect(folder.Write("a", "x"), "give a folder");
-  expect("s3://bucket/x", "s3:// sources are not supported by this build; give a folder");
-  expect("gs://bucket/x", "gs://");
+  expect("hdfs://host/x", "hdfs:// sources are not known; give a folder");
+  expect("s3:///x", "names no bucket");
+  expect("gs://", "names no bucket");
   expect("https://example.org/x.tar", "https://");
   expect("", "no path");
   ASSERT_EQ(mkfifo((folder / "p.tar").c_str(), 0644), 0);

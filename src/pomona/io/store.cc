@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "pomona/base/text.h"
+#include "pomona/io/bucket_store.h"
 #include "pomona/io/file.h"
 #include "pomona/io/local_store.h"
 
@@ -27,11 +28,12 @@ Status Store::Put(const std::string& name, std::string_view bytes) {
   return file->Commit();
 }
 
-Result<std::unique_ptr<Store>> OpenStore(const std::string& uri) {
+Result<std::unique_ptr<Store>> OpenStore(const std::string& uri, const BucketOptions& options) {
+  if (IsBucketUri(uri)) return BucketStore::Open(uri, options);
   const std::string scheme = UriScheme(uri);
   if (!scheme.empty() && scheme != "file") {
     return UsageError("cannot write to " + Quoted(uri) + ": " + scheme +
-                      ":// stores are not supported by this build; give a local folder");
+                      ":// stores are not known; give a folder, s3://, gs:// or az://");
   }
   ARROW_ASSIGN_OR_RAISE(const std::string path, LocalPath(uri));
   struct stat info;

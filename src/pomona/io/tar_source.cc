@@ -148,16 +148,6 @@ std::string_view WithoutDotSlash(std::string_view name) {
   return name;
 }
 
-// Whether `path` or a folder it lies in is hidden.
-bool AnyHidden(std::string_view path) {
-  while (!path.empty()) {
-    const size_t slash = std::min(path.find('/'), path.size());
-    if (IsHidden(path.substr(0, slash))) return true;
-    path.remove_prefix(std::min(slash + 1, path.size()));
-  }
-  return false;
-}
-
 // One pass over a tar.
 class Scan {
  public:

@@ -81,7 +81,9 @@ class ReduceTest : public ::testing::Test {
       const dataset::PartIdentity identity{Key(i), manifest.recipe_hash(), manifest.model_hash()};
       manifest.parts.push_back(dataset::WritePart(store_.get(), parts[i], identity).ValueOrDie());
     }
-    const Status committed = dataset::Commit(store_.get(), manifest);
+    const auto before = dataset::Dataset::Open(*store_);
+    const Status committed =
+        dataset::Commit(store_.get(), manifest, before.ok() ? &*before : nullptr);
     EXPECT_TRUE(committed.ok()) << committed.ToString();
     return dataset::Dataset::Open(*store_).ValueOrDie();
   }

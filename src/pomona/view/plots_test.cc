@@ -499,7 +499,8 @@ class WritePlotsTest : public ::testing::Test {
     manifest.parts = {
         dataset::WritePart(store_.get(), part, {key, manifest.recipe_hash(), manifest.model_hash()})
             .ValueOrDie()};
-    EXPECT_TRUE(dataset::Commit(store_.get(), manifest).ok());
+    const auto before = dataset::Dataset::Open(*store_);
+    EXPECT_TRUE(dataset::Commit(store_.get(), manifest, before.ok() ? &*before : nullptr).ok());
     return dataset::Dataset::Open(*store_).ValueOrDie();
   }
 

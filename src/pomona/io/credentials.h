@@ -1,0 +1,42 @@
+// Who asks an object store: the AWS credentials of this process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "pomona/base/status.h"
+
+namespace pomona::io {
+
+// Secrets: never printed, logged or stored.
+struct AwsCredentials {
+  std::string access_key;
+  std::string secret_key;
+  std::string session_token;  // empty for credentials that do not expire
+};
+
+// The usual chain, as the AWS SDK in Arrow goes through it: environment variables, the profile of
+// ~/.aws, a web identity (IRSA), single sign-on, the role of the container or the instance. Renewed
+// before they expire. Thread-safe.
+class AwsCredentialChain {
+ public:
+  static Result<std::unique_ptr<AwsCredentialChain>> Make();
+  ~AwsCredentialChain();
+
+  // Fails, saying what to set, if nobody provides any.
+  Result<AwsCredentials> Get();
+
+ private:
+  struct State;
+  explicit AwsCredentialChain(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Where the chain finds them, by what is set: "the environment (AWS_ACCESS_KEY_ID)", "the profile
+// default", "a web identity", "the role of this container", "the role of this instance".
+std::string DescribeAwsCredentials();
+
+// The region that the environment or the profile names; "" if none does.
+std::string ConfiguredAwsRegion();
+
+}  // namespace pomona::io

@@ -1,0 +1,77 @@
+// Requests to one S3 bucket: addressed, signed, paced and tried again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pomona/base/status.h"
+#include "pomona/io/bucket.h"
+#include "pomona/io/credentials.h"
+#include "pomona/io/http.h"
+#include "pomona/io/limiter.h"
+#include "pomona/io/s3_answers.h"
+
+namespace pomona::io {
+
+struct S3Request {
+  std::string method = "GET";
+  std::string key;                           // "" for the bucket itself
+  std::map<std::string, std::string> query;  // decoded
+  std::vector<std::string> headers;
+  std::string_view body;
+  int64_t max_answer_bytes = int64_t{1} << 30;
+};
+
+struct S3Answer {
+  int code = 0;  // 2xx, or one that says something about this object (see Send)
+  std::map<std::string, std::string> headers;
+  std::vector<uint8_t> body;
+  S3Error error;     // if code is not 2xx
+  int attempts = 1;  // more than one: an earlier one may have had an effect, too
+
+  bool ok() const { return code >= 200 && code < 300; }
+  std::string Header(const std::string& lower_case_name) const;
+};
+
+class S3Client {
+ public:
+  static Result<std::unique_ptr<S3Client>> Make(const BucketUri& uri, const BucketOptions& options);
+
+  const std::string& uri() const { return uri_; }
+
+  // The store's answer. An answer that is not ok() is given only if it is about the object asked
+  // for: 404 NoSuchKey, 412 and 416, 403 and others for a key; everything else is an error.
+  Result<S3Answer> Send(const S3Request& request, std::stop_token stop);
+
+  // What an answer that is not ok() means, in a sentence.
+  Status Explain(const S3Request& request, const S3Answer& answer) const;
+
+ private:
+  S3Client(const BucketUri& uri, const BucketOptions& options);
+
+  Result<HttpRequest> Prepare(const S3Request& request);
+  std::string Url(const S3Request& request) const;
+  std::string region() const;
+  bool FollowRegion(const HttpAnswer& answer, const S3Error& error, const std::string& asked);
+  Status ExplainTransport(const HttpAnswer& answer) const;
+
+  const std::string uri_;
+  const std::string bucket_;
+  std::string endpoint_;  // "" for Amazon's own
+  bool path_style_;
+  const bool requester_pays_;
+  std::unique_ptr<AwsCredentialChain> credentials_;  // null: anonymous
+  HttpClient http_;
+  Limiter limiter_;
+  mutable std::mutex mutex_;
+  std::string region_;
+  bool answered_ = false;  // the store was there once: that it is not is likely to pass
+};
+
+}  // namespace pomona::io
