@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## install what is missing, build, and run the 50 sample images into results/
 	@$(MAKE) build/release/ninja TARGETS=pomona
@@ -25,6 +25,10 @@ build: setup-test ## build everything, tests too, in build/release
 bench: setup-bench ## measure speed and memory against other tools; writes bench/README.md
 	@$(MAKE) build/bench/ninja
 	@.venv-bench/bin/python bench/run.py --build build/bench
+
+bench-check: setup-bench ## fail if this checkout is slower than the commit it started from (or BASE=...)
+	@$(MAKE) build/bench/ninja
+	@.venv-bench/bin/python bench/check.py --build build/bench $(if $(BASE),--base $(BASE))
 
 lint: setup-lint ## check format, includes between rooms, and clang-tidy (FILES=... for some)
 	@$(MAKE) build/release/build.ninja
@@ -79,5 +83,5 @@ build/%/ninja: build/%/build.ninja
 	@cmake --build --preset $* --parallel $(JOBS) $(addprefix --target ,$(TARGETS))
 
 .PRECIOUS: build/%/build.ninja
-.PHONY: help demo test build bench lint format asan tsan coverage fuzz install clean \
+.PHONY: help demo test build bench bench-check lint format asan tsan coverage fuzz install clean \
   setup setup-bench setup-lint setup-fuzz setup-test setup-coverage

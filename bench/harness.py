@@ -64,6 +64,11 @@ def ratio(above, below, digits=2):
     return spread([a / b for a, b in zip(above, below)], digits)
 
 
+def table(head, rows):
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 class Bench:
     def __init__(self, build, rounds, full):
         self.build = build
@@ -115,13 +120,14 @@ class Bench:
     def resnet50_flags(self):
         return "--model", "resnet50", "--weights", self.resnet50()
 
-    def benchmark_app(self, network, seconds):
+    def benchmark_app(self, network, precision, seconds):
         """Images a second of OpenVINO's own measuring tool, inference only."""
         folder = self.work / "benchmark_app"
         folder.mkdir(exist_ok=True)
         run(
             self.python.with_name("benchmark_app"), "-m", network, "-d", "CPU", "-hint", "none",
-            "-nstreams", THREADS, "-nthreads", THREADS, "-infer_precision", "f32", "-t", seconds,
+            "-nstreams", THREADS, "-nthreads", THREADS, "-infer_precision", precision, "-t",
+            seconds,
             "-json_stats", "-report_type", "no_counters", "-report_folder", folder,
         )
         report = json.loads((folder / "benchmark_report.json").read_text())
@@ -134,11 +140,11 @@ class Bench:
         return path
 
 
-def google_benchmark(program):
+def google_benchmark(program, names=".", min_seconds=0.05):
     """{name: milliseconds of CPU time an iteration, the least of five repetitions}"""
     report = json.loads(run(
         program, "--benchmark_format=json", "--benchmark_repetitions=5",
-        "--benchmark_min_time=0.05").stdout)
+        f"--benchmark_min_time={min_seconds}", f"--benchmark_filter={names}").stdout)
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
     times = {}
     for b in report["benchmarks"]:

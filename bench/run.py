@@ -20,7 +20,7 @@ import os
 import pathlib
 import platform
 
-from harness import BENCH, ROOT, Bench
+from harness import BENCH, ROOT, Bench, table
 
 # In the order of the report; each is a module of sections/ with a `measure(bench)`.
 SECTIONS = ("run", "extract", "memory", "image", "micro")
@@ -36,11 +36,6 @@ def machine():
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {"cpu": cpu, "cpus": len(os.sched_getaffinity(0)), "features": features,
             "memory_gib": round(memory), "kernel": platform.release()}
-
-
-def table(head, rows):
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def write_readme(results):
