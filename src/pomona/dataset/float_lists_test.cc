@@ -46,8 +46,11 @@ std::unique_ptr<parquet::ParquetFileReader> File(const std::shared_ptr<arrow::Ar
       arrow::schema({arrow::field("other", lists->type()), arrow::field("f", lists->type())}),
       {lists, lists});
   const auto sink = arrow::io::BufferOutputStream::Create().ValueOrDie();
-  const auto options =
-      parquet::WriterProperties::Builder().data_pagesize(page)->write_batch_size(3)->build();
+  const auto options = parquet::WriterProperties::Builder()
+                           .data_pagesize(page)
+                           ->disable_dictionary()
+                           ->write_batch_size(3)
+                           ->build();
   EXPECT_TRUE(
       parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), sink, group, options).ok());
   const auto file = std::make_shared<arrow::io::BufferReader>(sink->Finish().ValueOrDie());
@@ -66,7 +69,7 @@ TEST(ReadFloatLists, GivesEveryNumberOverPagesAndGroups) {
   for (const int size : {1, 5, 70'000}) {
     const int rows = size > 5 ? 4 : 100;
     const auto lists = Lists(Fixed(size), rows, size);
-    for (const int64_t page : {16, 100, 1 << 20}) {
+    for (const int64_t page : {100, 1 << 20}) {
       for (const int64_t group : {1, 7, 1 << 20}) {
         const auto numbers = ReadFloatLists(File(lists, page, group).get(), "f", size);
         ASSERT_TRUE(numbers.ok()) << numbers.status().ToString();
