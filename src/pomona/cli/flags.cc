@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "pomona/base/text.h"
 #include "pomona/base/threads.h"
+#include "pomona/cli/precision.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/manifest.h"
 #include "pomona/extract/memory.h"
@@ -94,7 +96,8 @@ void ExtractFlags::Add(CLI::App* command) {
   // An unset shell variable must not mean other weights than the ones meant.
   add("--weights", weights, "FILE", "Weights instead of the card's own: .h5 .pth .safetensors")
       ->check([](const std::string& file) -> std::string { return file.empty() ? "no file" : ""; });
-  add("--precision", precision, "P", "f32 or bf16");
+  add("--precision", precision, "P",
+      "f32, bf16, int8, or auto: the fastest that agrees with f32 here");
   add("--denoise", denoise, "D", "none, gaussian, median, bilateral, nlm[:H] (H: strength)");
   add("--resize", resize, "R", "bilinear, area, bicubic, pil-bilinear");
   add("--label", label, "L", "folder (the image's), none, or a manifest's column");
@@ -113,7 +116,11 @@ void ExtractFlags::Add(CLI::App* command) {
 
 Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ExtractJob job;
-  ARROW_ASSIGN_OR_RAISE(const model::Precision precision, model::ParsePrecision(flags.precision));
+  job.auto_precision = flags.precision == "auto";
+  job.weights = flags.weights;
+  ARROW_ASSIGN_OR_RAISE(
+      const model::Precision precision,
+      model::ParsePrecision(job.auto_precision ? "f32" : std::string_view(flags.precision)));
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.denoise, image::ParseDenoise(flags.denoise));
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
@@ -141,6 +148,7 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
 Result<extract::ExtractReport> RunExtract(ExtractJob* job, Profile* profile, Context* context) {
   Observer observer = context->console.observer();
   observer.profile = profile;
+  ARROW_RETURN_NOT_OK(ChoosePrecision(job, context));
   auto report = extract::Extract(*job->source, job->runner.get(), job->results.get(), job->options,
                                  observer, context->stop);
   context->console.EndProgress();
@@ -170,6 +178,7 @@ void PrintExtract(const ExtractJob& job, const extract::ExtractReport& report, C
     console->Line("  " + Counted(report.ignored, "other file") +
                   " passed over: not an image by name");
   }
+  PrintChoice(job, console);
 }
 
 json ToJson(const ExtractJob& job, const extract::ExtractReport& r) {
@@ -178,6 +187,7 @@ json ToJson(const ExtractJob& job, const extract::ExtractReport& r) {
           {"results", job.results->uri()},
           {"model", job.card.id},
           {"precision", model::ToString(job.runner->precision())},
+          {"precision_choice", ChoiceJson(job)},
           {"dimension", job.runner->dimension()},
           {"recipe", image::ToJson(job.options.recipe)},
           {"threads", job.options.threads},

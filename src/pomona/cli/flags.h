@@ -1,7 +1,9 @@
 // Flags that several commands share, and what they mean.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +16,7 @@
 #include "pomona/io/source.h"
 #include "pomona/io/store.h"
 #include "pomona/model/card.h"
+#include "pomona/precision/choose.h"
 #include "pomona/reduce/pca.h"
 #include "pomona/reduce/reduce.h"
 
@@ -51,6 +54,9 @@ struct ExtractJob {
   std::unique_ptr<io::Store> results;
   std::unique_ptr<model::Runner> runner;
   extract::ExtractOptions options;
+  std::filesystem::path weights;            // --weights
+  bool auto_precision = false;              // --precision auto: RunExtract chooses, `runner` is f32
+  std::optional<precision::Choice> choice;  // what it found
 };
 
 // Everything that can be wrong with the flags is found here, cheapest first, before any image is

@@ -89,18 +89,19 @@ std::string Manifest::model_hash() const { return Xxh3Hex(model.dump()); }
 std::string ToText(const Manifest& manifest) {
   json parts = json::array();
   for (const PartEntry& part : manifest.parts) parts.push_back(ToJson(part));
-  const json j = {{"format", kFormat},
-                  {"tool", manifest.tool},
-                  {"source", manifest.source},
-                  {"label", manifest.label},
-                  {"recipe", manifest.recipe},
-                  {"recipe_hash", manifest.recipe_hash()},
-                  {"model", manifest.model},
-                  {"model_hash", manifest.model_hash()},
-                  {"ignored", manifest.ignored},
-                  {"rows", manifest.rows()},
-                  {"rejected", manifest.rejected()},
-                  {"parts", parts}};
+  json j = {{"format", kFormat},
+            {"tool", manifest.tool},
+            {"source", manifest.source},
+            {"label", manifest.label},
+            {"recipe", manifest.recipe},
+            {"recipe_hash", manifest.recipe_hash()},
+            {"model", manifest.model},
+            {"model_hash", manifest.model_hash()},
+            {"ignored", manifest.ignored},
+            {"rows", manifest.rows()},
+            {"rejected", manifest.rejected()},
+            {"parts", parts}};
+  if (!manifest.precision_choice.is_null()) j["precision_choice"] = manifest.precision_choice;
   return j.dump(2) + "\n";
 }
 
@@ -118,6 +119,7 @@ Result<Manifest> ParseManifest(const std::string& text) {
     manifest.recipe = j.at("recipe");
     manifest.model = j.at("model");
     manifest.ignored = j.at("ignored").get<int64_t>();
+    if (j.contains("precision_choice")) manifest.precision_choice = j.at("precision_choice");
     for (const json& part : j.at("parts")) manifest.parts.push_back(PartEntryFromJson(part));
     ARROW_RETURN_NOT_OK(CheckManifest(manifest));
     if (j.at("recipe_hash") != manifest.recipe_hash()) {

@@ -28,8 +28,9 @@ struct Manifest {
   std::string label;      // how labels were made: "folder", "none", or the manifest's column
   nlohmann::json recipe;  // image::ToJson
   nlohmann::json model;   // {"id", "identity": Card::Identity(), "weights_sha256", "precision"}
-  std::vector<PartEntry> parts;  // in the order in which everything reads them
-  int64_t ignored = 0;           // files of the source passed over by name
+  std::vector<PartEntry> parts;     // in the order in which everything reads them
+  int64_t ignored = 0;              // files of the source passed over by name
+  nlohmann::json precision_choice;  // what --precision auto found, no part of the contract; or null
 
   int dimension() const;            // of a feature
   int64_t rows() const;             // images with a feature

@@ -20,6 +20,7 @@ using nlohmann::json;
 constexpr char kKey[] = "pomona.part";
 constexpr char kRecipe[] = "pomona.recipe";
 constexpr char kModel[] = "pomona.model";
+constexpr char kPrecision[] = "pomona.precision";
 constexpr char kRejectedRows[] = "pomona.rejected";
 
 json ToJson(const Rejected& rejected) {
@@ -126,6 +127,7 @@ Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdenti
                                                    {kRecipe, identity.recipe},
                                                    {kModel, identity.model},
                                                    {kRejectedRows, RejectedToText(part.rejected)}});
+  if (!identity.precision.empty()) metadata->Append(kPrecision, identity.precision);
   return arrow::Table::Make(
       RowSchema(part.dimension)->WithMetadata(metadata),
       {path, label, FeatureColumn(part), width, height, bytes, content, version},
@@ -220,6 +222,7 @@ Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with
   ARROW_ASSIGN_OR_RAISE(out.identity.key, FooterEntry(*schema->metadata(), kKey));
   ARROW_ASSIGN_OR_RAISE(out.identity.recipe, FooterEntry(*schema->metadata(), kRecipe));
   ARROW_ASSIGN_OR_RAISE(out.identity.model, FooterEntry(*schema->metadata(), kModel));
+  out.identity.precision = schema->metadata()->Get(kPrecision).ValueOr("");
   ARROW_ASSIGN_OR_RAISE(const std::string rejected,
                         FooterEntry(*schema->metadata(), kRejectedRows));
   ARROW_ASSIGN_OR_RAISE(out.part.rejected, ParseRejected(rejected));

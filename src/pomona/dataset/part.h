@@ -46,9 +46,10 @@ struct Part {
 
 // What a part's footer says besides its rows.
 struct PartIdentity {
-  std::string key;     // 32 hex digits
-  std::string recipe;  // hash, as in the manifest
-  std::string model;   // hash, as in the manifest
+  std::string key;             // 32 hex digits
+  std::string recipe;          // hash, as in the manifest
+  std::string model;           // hash, as in the manifest
+  std::string precision = {};  // what --precision auto found, JSON as in the manifest; or empty
 };
 
 // The Parquet file: same input, same bytes (no clock, host or run id). At most 2^20 rows.

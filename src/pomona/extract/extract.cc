@@ -19,6 +19,7 @@ using dataset::Dataset;
 using dataset::Manifest;
 using dataset::PartEntry;
 using dataset::PartIdentity;
+using nlohmann::json;
 
 Result<std::optional<Dataset>> OpenCommitted(const io::Store& results, const Manifest& contract) {
   auto opened = Dataset::Open(results);
@@ -109,7 +110,9 @@ class Run {
 
  private:
   PartIdentity Identity(const std::string& key) const {
-    return {key, manifest_->recipe_hash(), manifest_->model_hash()};
+    const json& choice = manifest_->precision_choice;
+    return {key, manifest_->recipe_hash(), manifest_->model_hash(),
+            choice.is_null() ? "" : choice.dump()};
   }
 
   const Plan& plan_;
@@ -139,6 +142,7 @@ Manifest Contract(const io::Source& source, const model::Runner& runner,
   manifest.source = source.uri();
   manifest.label = source.label_rule();
   manifest.recipe = image::ToJson(options.recipe);
+  manifest.precision_choice = options.precision_choice;
   manifest.model = {{"id", runner.card().id},
                     {"identity", runner.card().Identity()},
                     {"weights_sha256", runner.weights_sha256()},
@@ -152,6 +156,9 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
   const auto start = std::chrono::steady_clock::now();
   Manifest manifest = Contract(source, *runner, options);
   ARROW_ASSIGN_OR_RAISE(const std::optional<Dataset> committed, OpenCommitted(*results, manifest));
+  if (committed && manifest.precision_choice.is_null()) {
+    manifest.precision_choice = committed->manifest().precision_choice;
+  }
   ARROW_ASSIGN_OR_RAISE(const io::Listing listing, List(source, observer, stop));
   const std::string contract = manifest.recipe_hash() + manifest.model_hash();
   ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(listing, committed ? &*committed : nullptr,

@@ -19,8 +19,10 @@ namespace pomona::extract {
 struct ExtractOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
-  int64_t part_images = 1024;                     // images a part: the unit that a crash can lose
-  int threads = 1;                                // images in work at the same time, one CPU each
+  nlohmann::json
+      precision_choice;        // what --precision auto found, for manifest and footers; or null
+  int64_t part_images = 1024;  // images a part: the unit that a crash can lose
+  int threads = 1;             // images in work at the same time, one CPU each
   int64_t read_ahead_bytes = int64_t{256} << 20;  // files read before their turn (remote sources)
 };
 

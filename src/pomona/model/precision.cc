@@ -24,7 +24,7 @@ Result<Precision> ParsePrecision(std::string_view text) {
   for (const auto& [precision, name] : kNames) {
     if (name == text) return precision;
   }
-  return UsageError("precision " + Quoted(text) + " is not known: use f32, bf16 or int8");
+  return UsageError("precision " + Quoted(text) + " is not known: use f32, bf16, int8 or auto");
 }
 
 std::string ToString(Precision precision) {

@@ -19,10 +19,10 @@ TEST(PrecisionTest, NamesAreReadBack) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(*read, precision);
   }
-  for (const char* bad : {"int7", "", "F32", "auto", "f32 "}) {
+  for (const char* bad : {"int7", "", "F32", "auto ", "f32 "}) {
     const Status status = ParsePrecision(bad).status();
     EXPECT_TRUE(IsUsageError(status)) << bad;
-    EXPECT_THAT(status.message(), HasSubstr("f32, bf16 or int8"));
+    EXPECT_THAT(status.message(), HasSubstr("f32, bf16, int8 or auto"));
   }
 }
 
