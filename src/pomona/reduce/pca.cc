@@ -23,7 +23,7 @@ constexpr double kEps = std::numeric_limits<double>::epsilon();
 // LAPACK counts its workspace, 2 dimension^2 numbers and more, in 32 bits.
 constexpr int kMaxDimension = 32'000;
 
-constexpr int64_t kProjectRows = 256;
+constexpr int64_t kProjectRows = 64;  // their centred numbers stay in the L2 cache
 
 Status LapackError(const char* function, int info) {
   return Status::ExecutionError("LAPACK's ", function, " failed with code ", info);
@@ -299,16 +299,18 @@ std::vector<double> Pca::Project(const float* features, int64_t rows) const {
   UseOneBlasThread();
   std::vector<double> out(static_cast<size_t>(rows) * k);
   if (out.empty()) return out;
-  std::vector<double> scaled(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
+  std::vector<double> weights = components;  // and not each row, by scale: fewer divisions
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] /= scaler.scale[i % dimension];
+  std::vector<double> centred(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
   for (int64_t first = 0; first < rows; first += kProjectRows) {
     const int64_t count = std::min(kProjectRows, rows - first);
     for (int64_t i = 0; i < count; ++i) {
       const float* row = features + (first + i) * dimension;
-      double* to = scaled.data() + i * dimension;
-      for (int j = 0; j < dimension; ++j) to[j] = (row[j] - scaler.mean[j]) / scaler.scale[j];
+      double* to = centred.data() + i * dimension;
+      for (int j = 0; j < dimension; ++j) to[j] = row[j] - scaler.mean[j];
     }
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), k, dimension, 1.0,
-                scaled.data(), dimension, components.data(), dimension, 0.0, out.data() + first * k,
+                centred.data(), dimension, weights.data(), dimension, 0.0, out.data() + first * k,
                 k);
   }
   return out;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -279,6 +280,61 @@ TEST(FitPca, ALargeMeanChangesNothing) {
   ExpectNear(far_pca.components, near_pca.components, 100, 1e-11);
   ExpectNear(far_pca.Project(far.values.data(), 400), near_pca.Project(x.values.data(), 400), 4000,
              1e-9);
+}
+
+// Mean 1e4, deviation 1, over several blocks and merges, against two passes over the same floats in
+// long double: E[xy] - E[x]E[y] in fp64 would leave 8 digits of 16.
+TEST(FitPca, AMeanOfTenThousandCostsNoDigits) {
+  constexpr int kRows = 2000;
+  constexpr int kColumns = 24;
+  Matrix x{kRows, kColumns, std::vector<float>(size_t{kRows} * kColumns)};
+  std::mt19937 random(3);
+  const auto draw = [&random] { return static_cast<double>(random()) / 4294967296.0 - 0.5; };
+  for (int i = 0; i < kRows; ++i) {
+    const double shared = draw();
+    const double other = draw();
+    for (int j = 0; j < kColumns; ++j) {
+      const double sum = (1 + 0.1 * j) * shared + (j % 3) * other + draw();
+      x.values[i * kColumns + j] = static_cast<float>(1e4 + 2 * sum);
+    }
+  }
+  Moments moments(kColumns);
+  for (int i = 0; i < 4; ++i) {
+    Moments part(kColumns);
+    part.Add(x.values.data() + static_cast<ptrdiff_t>(i) * 500 * kColumns, 500);
+    moments.Merge(std::move(part));
+  }
+  const Pca pca = FitPca(moments, All(kColumns)).ValueOrDie();
+
+  std::vector<long double> mean(kColumns);
+  for (size_t i = 0; i < x.values.size(); ++i) mean[i % kColumns] += x.values[i];
+  for (long double& m : mean) m /= kRows;
+  std::vector<long double> m2(size_t{kColumns} * kColumns);
+  for (int r = 0; r < kRows; ++r) {
+    const float* row = x.values.data() + static_cast<ptrdiff_t>(r) * kColumns;
+    for (int i = 0; i < kColumns; ++i) {
+      for (int j = 0; j < kColumns; ++j) {
+        m2[i * kColumns + j] += (row[i] - mean[i]) * (row[j] - mean[j]);
+      }
+    }
+  }
+  for (int i = 0; i < kColumns; ++i) {
+    const auto scale = std::sqrt(m2[i * (kColumns + 1)] / (kRows - 1));
+    EXPECT_NEAR(pca.scaler.mean[i], static_cast<double>(mean[i]), 1e-11);
+    EXPECT_NEAR(pca.scaler.scale[i], static_cast<double>(scale), 1e-14 * pca.scaler.scale[i]);
+  }
+  // C v = lambda v, C being the reference's correlation matrix.
+  for (int c = 0; c < kColumns; ++c) {
+    const double* v = pca.components.data() + static_cast<ptrdiff_t>(c) * kColumns;
+    for (int i = 0; i < kColumns; ++i) {
+      long double product = 0;
+      for (int j = 0; j < kColumns; ++j) {
+        const auto scale = std::sqrt(m2[i * (kColumns + 1)] * m2[j * (kColumns + 1)]);
+        product += m2[i * kColumns + j] / scale * v[j];
+      }
+      EXPECT_NEAR(static_cast<double>(product), pca.variance[c] * v[i], 1e-13) << c << ", " << i;
+    }
+  }
 }
 
 TEST(FitPca, ProjectionsHaveTheVariancesAndNoCorrelation) {
