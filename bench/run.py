@@ -7,7 +7,8 @@ Sections: run (whole process against Spark and Keras), extract (against OpenVINO
 memory (many images against few), components (PCA against BLAS, scikit-learn and Spark ML), image
 (decode, resize, denoise against OpenCV), micro (every *_bench.cc). What is compared runs in turn
 within a round, so that a machine that slows down slows down both; a table gives the median of the
-rounds, [lowest to highest], and the ratios' likewise. Writes bench/results.json and the tables of bench/README.md; sections not run keep their old ones.
+rounds, [lowest to highest], and the ratios' likewise. Writes bench/results.json and the tables of
+bench/README.md; sections not run keep their old ones.
 
 POMONA_BENCH_DATA may name a folder with fruits360-five.tar (3,546 images) and fruits360-test.tar
 (20,622); without it tars of the same counts are made of copies of samples/fruits.

@@ -1,5 +1,5 @@
 // Moments against the bare matrix product that they cannot do without, PCA by either road, and what
-// makes kFoldRows of reduce.cc.
+// makes the constants of reduce.cc.
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -51,22 +51,24 @@ void MomentsAdd(benchmark::State& state) {
 }
 BENCHMARK(MomentsAdd)->Arg(256)->Arg(1024)->Arg(8192)->Unit(benchmark::kMillisecond);
 
-// Parts of 1,024 rows as Reduce makes them, but one after the other.
-void MomentsOfParts(benchmark::State& state) {
+// Rows in parts of 1,024, so many rows to a block, as Reduce makes them, but one after the other.
+void MomentsOfBlocks(benchmark::State& state) {
   constexpr int64_t kPart = 1024;
   const std::vector<float> x = Draw(kPart, kColumns);
   for (auto _ : state) {
     Moments total(kColumns);
-    for (int64_t done = 0; done < state.range(0); done += kPart) {
-      Moments part(kColumns);
-      part.Add(x.data(), kPart);
-      part.Fold();
-      total.Merge(std::move(part));
+    for (int64_t done = 0; done < state.range(0); done += state.range(1)) {
+      Moments block(kColumns);
+      for (int64_t row = 0; row < state.range(1); row += kPart) block.Add(x.data(), kPart);
+      block.Fold();
+      total.Merge(std::move(block));
     }
     benchmark::DoNotOptimize(total.n());
   }
 }
-BENCHMARK(MomentsOfParts)->Arg(8192)->Unit(benchmark::kMillisecond);
+BENCHMARK(MomentsOfBlocks)
+    ->ArgsProduct({{16384}, {1024, 2048, 4096, 8192}})
+    ->Unit(benchmark::kMillisecond);
 
 // What the thread that merges does for one part of so many rows, multiplied (1) or not (0) before.
 void MergePart(benchmark::State& state) {

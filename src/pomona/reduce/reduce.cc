@@ -22,7 +22,7 @@ namespace {
 
 // Parts are multiplied into one matrix until they have so many rows for each column, before that
 // matrix is added to the total: the more, the less adding costs beside multiplying, the fewer, the
-// more evenly the threads are busy (MomentsOfParts in pca_bench).
+// more evenly the threads are busy (MomentsOfBlocks in pca_bench).
 constexpr int64_t kRowsPerColumn = 2;
 
 // From so many rows on multiplying them, which threads do side by side, costs more than adding two
