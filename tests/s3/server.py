@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 
+VERSION = "v1.8.0"  # as in scripts/setup
 ACCESS_KEY = "testkey"
 SECRET_KEY = "testsecret-7c1e9b"
 REGION = "us-east-1"
@@ -23,7 +24,7 @@ def find():
     """The server's program: POMONA_S3_SERVER, or where `scripts/setup test` puts it."""
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(os.environ.get("POMONA_S3_SERVER",
-                                       pathlib.Path(cache) / "pomona/tools/versitygw"))
+                                       pathlib.Path(cache) / f"pomona/tools/versitygw-{VERSION}"))
 
 
 def free_port():
@@ -39,6 +40,7 @@ def die_with_parent():
 
 class Server:
     def __init__(self, folder):
+        assert find().exists(), f"no S3 server at {find()}: run scripts/setup test"
         self.folder = pathlib.Path(folder)
         (self.folder / "data").mkdir(parents=True)
         (self.folder / "iam").mkdir()
