@@ -1,11 +1,12 @@
-// How it is fast. For one pixel, the 441 positions it is compared with are laid out in memory one
-// after the other (a "band": column after column, 21 rows of each), so that they fill vectors
-// without waste and the next pixel's are 21 entries on. Every lane is a position, and keeps for it
-// the squared differences summed down 7 rows (one sum per image column, which slides down) and
-// over the 7x7 patch (which slides along the row). Nothing crosses lanes but one sum per pixel.
+// How it is fast where weights are few: for one pixel, the 441 positions it is compared with are
+// laid out in memory one after the other (a "band": column after column, 21 rows of each), so that
+// they fill vectors without waste and the next pixel's are 21 entries on. Every lane is a position,
+// and keeps for it the squared differences summed down 7 rows (one sum per image column, which
+// slides down) and over the 7x7 patch (which slides along the row). Nothing crosses lanes but one
+// sum per pixel.
 //
-// Sums have 16 bits (nlm_narrow.inc) or, where h is so large that this does not fit, 32
-// (nlm_wide.inc).
+// Sums have 16 bits (nlm_narrow.inc). Where h is so large that this does not fit, nlm_wide.inc
+// does it otherwise.
 #include "pomona/image/kernels/nlm.h"
 
 #include <array>
@@ -16,6 +17,7 @@
 
 #include "pomona/image/kernels/lab.h"
 #include "pomona/image/kernels/nlm_bands.h"
+#include "pomona/image/kernels/nlm_factors.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "pomona/image/kernels/nlm.cc"
@@ -90,9 +92,10 @@ void DenoiseWith(const PlaneSet& planes, const std::vector<int>& weights) {
   }
 }
 
-void DenoisePlanes(const PlaneSet& planes, const std::vector<int>& weights) {
-  const bool one = planes.channels == 1;
+void DenoisePlanes(const PlaneSet& planes, float h) {
+  const std::vector<int> weights = NlmWeights(h, planes.channels);
 #if HWY_TARGET != HWY_SCALAR
+  const bool one = planes.channels == 1;
   if (weights.size() < 64) {
     return one ? DenoiseWith<narrow::Kernel<narrow::OneChannel, 4>>(planes, weights)
                : DenoiseWith<narrow::Kernel<narrow::TwoChannels, 4>>(planes, weights);
@@ -102,8 +105,7 @@ void DenoisePlanes(const PlaneSet& planes, const std::vector<int>& weights) {
                : DenoiseWith<narrow::Kernel<narrow::TwoChannels, 8>>(planes, weights);
   }
 #endif
-  one ? DenoiseWith<wide::Kernel<1>>(planes, weights)
-      : DenoiseWith<wide::Kernel<2>>(planes, weights);
+  wide::Denoise(planes, weights, NlmDecay(h, planes.channels));
 }
 
 }  // namespace pomona::image::HWY_NAMESPACE
@@ -118,11 +120,10 @@ std::vector<int> NlmWeights(float h, int channels) {
   // All positions at full weight and level 255 just fit into 31 bits.
   constexpr int kOne = INT32_MAX / (kSearch * kSearch * 255);
   constexpr double kNegligible = 0.001;
-  constexpr double kBin = double{1 << kBinBits} / (kPatch * kPatch);
-  const auto bins = static_cast<int>(255 * 255 * channels / kBin + 1);
+  const auto bins = static_cast<int>(255 * 255 * channels / kNlmBin + 1);
   std::vector<int> weights;
   for (int bin = 0; bin < bins; ++bin) {
-    const auto weight = std::lrint(kOne * std::exp(-bin * kBin / (h * h * channels)));
+    const auto weight = std::lrint(kOne * std::exp(-bin * NlmDecay(h, channels)));
     if (static_cast<double>(weight) < kNegligible * kOne) break;
     weights.push_back(static_cast<int>(weight));
   }
@@ -133,10 +134,9 @@ Image NlmDenoise(const Image& image, float h) {
   const LabImage lab = ToLab(image);
   LabImage out = lab;
   const auto denoise = HWY_DYNAMIC_DISPATCH(DenoisePlanes);
-  denoise({lab.width, lab.height, 1, {lab.l.data(), nullptr}, {out.l.data(), nullptr}},
-          NlmWeights(h, 1));
+  denoise({lab.width, lab.height, 1, {lab.l.data(), nullptr}, {out.l.data(), nullptr}}, h);
   denoise({lab.width, lab.height, 2, {lab.a.data(), lab.b.data()}, {out.a.data(), out.b.data()}},
-          NlmWeights(h, 2));
+          h);
   return FromLab(out);
 }
 

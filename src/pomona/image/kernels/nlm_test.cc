@@ -7,6 +7,7 @@
 
 #include "pomona/image/kernels/border.h"
 #include "pomona/image/kernels/lab.h"
+#include "pomona/image/kernels/nlm_factors.h"
 #include "pomona/image/testing.h"
 
 namespace pomona::image {
@@ -111,9 +112,9 @@ TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
 }
 
 // Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
-// to 127 and beyond; sizes smaller than a patch and than the search.
+// to 127 and beyond; sizes smaller than a patch and than the search, and higher than two strips.
 TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
-  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}}) {
+  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}, {3, 75}}) {
     for (const int amplitude : {12, 255}) {
       const Image image =
           amplitude == 255 ? Noise(width, height) : NoisySlope(width, height, amplitude);
@@ -160,6 +161,26 @@ TEST(Nlm, WeightsFallFromFullToTheThreshold) {
   }
   EXPECT_EQ(NlmWeights(3, 1).size(), 48);
   EXPECT_EQ(NlmWeights(3, 2).size(), 95);
+}
+
+TEST(Nlm, FactorsGiveEveryWeight) {
+  for (const float h : {1.0F, 5.0F, 10.0F, 13.5F}) {
+    for (const int channels : {1, 2}) {
+      const std::vector<int> weights = NlmWeights(h, channels);
+      const auto factors = Factorise(weights, NlmDecay(h, channels));
+      ASSERT_TRUE(factors.has_value()) << "h " << h;
+      for (size_t bin = 0; bin < weights.size(); ++bin) {
+        ASSERT_EQ(factors->Weight(bin), weights[bin]) << "h " << h << ", bin " << bin;
+      }
+    }
+  }
+}
+
+TEST(Nlm, NoFactorsWhereOneWeightWouldBeWrong) {
+  std::vector<int> weights = NlmWeights(5, 2);
+  weights[100] += 1;
+  EXPECT_FALSE(Factorise(weights, NlmDecay(5, 2)).has_value());
+  EXPECT_FALSE(Factorise(NlmWeights(20, 2), NlmDecay(20, 2)).has_value());  // too many
 }
 
 TEST(Nlm, LeavesOneColourAlone) {
