@@ -10,8 +10,8 @@
 namespace pomona::dataset {
 namespace {
 
-// Numbers read at once: they and their levels stay in the L2 cache.
-constexpr int64_t kBatch = 1 << 16;
+// Numbers read at once: they and their levels stay in the cache.
+constexpr int64_t kBatch = 1 << 13;
 
 // The leaf below the column `name` if there is one only.
 Result<int> LeafOf(const parquet::SchemaDescriptor& schema, const std::string& name) {

@@ -96,8 +96,9 @@ void Moments::Merge(Moments other) {
     dense_ = std::move(other.dense_);
   } else if (!other.dense_.empty()) {
     for (int i = 0; i < dimension_; ++i) {
-      const size_t row = static_cast<size_t>(i) * dimension_;
-      for (int j = i; j < dimension_; ++j) dense_[row + j] += other.dense_[row + j];
+      const size_t diagonal = static_cast<size_t>(i) * (dimension_ + 1);
+      cblas_daxpy(dimension_ - i, 1, other.dense_.data() + diagonal, 1, dense_.data() + diagonal,
+                  1);
     }
   }
   FoldIfFull();
