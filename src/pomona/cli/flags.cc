@@ -86,12 +86,28 @@ void ThreadsFlag::Add(CLI::App* command) {
       ->check(Within(1, 1024));
 }
 
+void BucketFlags::Add(CLI::App* command) {
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+    command->add_option(name, value, help)->type_name(type)->group("Buckets");
+  };
+  const auto add_flag = [&](const char* name, bool& value, const char* help) {
+    command->add_flag(name, value, help)->group("Buckets");
+  };
+  add("--endpoint-url", options.endpoint, "URL", "Of the store [AWS_ENDPOINT_URL_S3, or Amazon]");
+  add("--region", options.region, "R", "Of the bucket [AWS_REGION, or the profile's]");
+  add("--ca-bundle", options.ca_file, "FILE", "Certificates to trust [AWS_CA_BUNDLE]");
+  add_flag("--no-sign-request", options.anonymous, "Ask without credentials: public buckets");
+  add_flag("--request-payer", options.requester_pays, "Pay for reading from somebody's bucket");
+  add_flag("--virtual-hosted", options.virtual_hosted, "The bucket is part of the endpoint's host");
+}
+
 void ExtractFlags::Add(CLI::App* command) {
   const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
     return command->add_option(name, value, help)->type_name(type)->capture_default_str();
   };
-  add("IMAGES", images, "", "Folder, .tar file, or .csv manifest (path,label)")->required();
-  add("RESULTS", results, "", "Folder for the results; made if missing")->required();
+  add("IMAGES", images, "", "Folder, .tar, .parquet or .csv (path,label); also in s3://")
+      ->required();
+  add("RESULTS", results, "", "Folder for the results, also in s3://; made if missing")->required();
   add("--model", model, "ID", "Model card: an id of `pomona models list`, or a card's file");
   // An unset shell variable must not mean other weights than the ones meant.
   add("--weights", weights, "FILE", "Weights instead of the card's own: .h5 .pth .safetensors")
@@ -100,6 +116,8 @@ void ExtractFlags::Add(CLI::App* command) {
       "f32, bf16, int8, or auto: the fastest that agrees with f32 here");
   add("--denoise", denoise, "D", "none, gaussian, median, bilateral, nlm[:H] (H: strength)");
   add("--resize", resize, "R", "bilinear, area, bicubic, pil-bilinear");
+  add("--jpeg-policy", jpeg_policy, "J",
+      "Damaged JPEGs: strict rejects them, warn takes those with half of their rows, lenient all");
   add("--label", label, "L", "folder (the image's), none, or a manifest's column");
   threads.Add(command);
   add("--part-images", part_images, "N", "Images a part file, the unit of resuming")
@@ -112,6 +130,7 @@ void ExtractFlags::Add(CLI::App* command) {
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true).description(""));
   profile.Add(command);
+  bucket.Add(command);
 }
 
 Result<ExtractJob> Prepare(const ExtractFlags& flags) {
@@ -123,11 +142,14 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
       model::ParsePrecision(job.auto_precision ? "f32" : std::string_view(flags.precision)));
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.denoise, image::ParseDenoise(flags.denoise));
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
+  ARROW_ASSIGN_OR_RAISE(job.options.recipe.jpeg_policy, image::ParseJpegPolicy(flags.jpeg_policy));
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
-  ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results));
-  ARROW_ASSIGN_OR_RAISE(job.source, io::OpenSource(flags.images, {.label = flags.label}));
+  ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results, flags.bucket.options));
+  ARROW_ASSIGN_OR_RAISE(job.source,
+                        io::OpenSource(flags.images, {flags.label, flags.bucket.options}));
   std::error_code error;
-  if (std::filesystem::equivalent(job.source->uri(), job.results->uri(), error)) {
+  if (job.source->uri() == job.results->uri() ||
+      std::filesystem::equivalent(job.source->uri(), job.results->uri(), error)) {
     return UsageError("IMAGES and RESULTS are both " + Quoted(job.source->uri()) +
                       ": give another folder for the results (it may lie inside)");
   }
@@ -152,6 +174,11 @@ Result<extract::ExtractReport> RunExtract(ExtractJob* job, Profile* profile, Con
   auto report = extract::Extract(*job->source, job->runner.get(), job->results.get(), job->options,
                                  observer, context->stop);
   context->console.EndProgress();
+  if (report.ok() && report->damaged > 0 &&
+      job->options.recipe.jpeg_policy == image::JpegPolicy::kWarn) {
+    observer.Warn(Counted(report->damaged, "image") +
+                  " decoded although damaged: the column `damage` of the features says how");
+  }
   return report;
 }
 
@@ -199,6 +226,7 @@ json ToJson(const ExtractJob& job, const extract::ExtractReport& r) {
           {"carried", r.carried},
           {"resumed", r.resumed},
           {"computed", r.computed},
+          {"damaged", r.damaged},
           {"removed", r.removed},
           {"replaced", r.replaced},
           {"seconds", r.seconds},

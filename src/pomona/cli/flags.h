@@ -13,6 +13,7 @@
 #include "pomona/cli/command.h"
 #include "pomona/cli/profile.h"
 #include "pomona/extract/extract.h"
+#include "pomona/io/bucket.h"
 #include "pomona/io/source.h"
 #include "pomona/io/store.h"
 #include "pomona/model/card.h"
@@ -28,8 +29,15 @@ struct ThreadsFlag {
   void Add(CLI::App* command);
 };
 
+// --endpoint-url --region --ca-bundle --no-sign-request --request-payer --virtual-hosted: how
+// object stores are asked. Credentials come from the environment only.
+struct BucketFlags {
+  io::BucketOptions options;
+  void Add(CLI::App* command);
+};
+
 // IMAGES RESULTS --model --weights --precision --denoise --resize --label --part-images --threads
-// --memory --max-pixels --max-bytes --profile
+// --jpeg-policy --memory --max-pixels --max-bytes --profile
 struct ExtractFlags {
   std::string images;
   std::string results;
@@ -38,10 +46,12 @@ struct ExtractFlags {
   std::string precision = "f32";
   std::string denoise = "nlm:3";
   std::string resize = "bilinear";
+  std::string jpeg_policy = "strict";
   std::string label;
   int64_t part_images = 1024;
   image::DecodeLimits limits;
   ThreadsFlag threads;
+  BucketFlags bucket;
   uint64_t memory = 0;  // bytes; 0: no bound
   ProfileFlag profile;
 

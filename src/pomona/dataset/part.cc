@@ -79,7 +79,7 @@ std::shared_ptr<arrow::Schema> RowSchema(int dimension) {
        field("features", arrow::fixed_size_list(item, dimension), false),
        field("width", arrow::int32(), false), field("height", arrow::int32(), false),
        field("bytes", arrow::int64(), false), field("content", arrow::utf8(), false),
-       field("version", arrow::utf8(), false)});
+       field("version", arrow::utf8(), false), field("damage", arrow::utf8())});
 }
 
 // One column from one member of each row.
@@ -90,10 +90,13 @@ Result<std::shared_ptr<arrow::Array>> Column(const std::vector<Row>& rows, Get g
   return builder.Finish();
 }
 
-Result<std::shared_ptr<arrow::Array>> LabelColumn(const std::vector<Row>& rows) {
+// Of texts that not every row has; `get` gives a pointer to it or null.
+template <typename Get>
+Result<std::shared_ptr<arrow::Array>> NullableColumn(const std::vector<Row>& rows, Get get) {
   arrow::StringBuilder builder;
   for (const Row& row : rows) {
-    ARROW_RETURN_NOT_OK(row.label ? builder.Append(*row.label) : builder.AppendNull());
+    const std::string* text = get(row);
+    ARROW_RETURN_NOT_OK(text != nullptr ? builder.Append(*text) : builder.AppendNull());
   }
   return builder.Finish();
 }
@@ -112,7 +115,11 @@ Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdenti
   const auto& rows = part.rows;
   ARROW_ASSIGN_OR_RAISE(auto path,
                         (Column<arrow::StringBuilder>(rows, [](const Row& r) { return r.path; })));
-  ARROW_ASSIGN_OR_RAISE(auto label, LabelColumn(rows));
+  ARROW_ASSIGN_OR_RAISE(
+      auto label, NullableColumn(rows, [](const Row& r) { return r.label ? &*r.label : nullptr; }));
+  ARROW_ASSIGN_OR_RAISE(auto damage, NullableColumn(rows, [](const Row& r) {
+                          return r.damage.empty() ? nullptr : &r.damage;
+                        }));
   ARROW_ASSIGN_OR_RAISE(auto width,
                         (Column<arrow::Int32Builder>(rows, [](const Row& r) { return r.width; })));
   ARROW_ASSIGN_OR_RAISE(auto height,
@@ -130,7 +137,7 @@ Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdenti
   if (!identity.precision.empty()) metadata->Append(kPrecision, identity.precision);
   return arrow::Table::Make(
       RowSchema(part.dimension)->WithMetadata(metadata),
-      {path, label, FeatureColumn(part), width, height, bytes, content, version},
+      {path, label, FeatureColumn(part), width, height, bytes, content, version, damage},
       static_cast<int64_t>(rows.size()));
 }
 
@@ -176,6 +183,7 @@ Result<std::vector<Row>> RowsOf(const arrow::Table& table) {
   ARROW_ASSIGN_OR_RAISE(auto bytes, TypedColumn<arrow::Int64Array>(table, "bytes", arrow::int64()));
   ARROW_ASSIGN_OR_RAISE(auto content, TypedColumn<StringArray>(table, "content", arrow::utf8()));
   ARROW_ASSIGN_OR_RAISE(auto version, TypedColumn<StringArray>(table, "version", arrow::utf8()));
+  ARROW_ASSIGN_OR_RAISE(auto damage, TypedColumn<StringArray>(table, "damage", arrow::utf8()));
   std::vector<Row> rows(static_cast<size_t>(table.num_rows()));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto at = static_cast<int64_t>(i);
@@ -187,6 +195,7 @@ Result<std::vector<Row>> RowsOf(const arrow::Table& table) {
     row.bytes = bytes->Value(at);
     row.content = content->GetString(at);
     row.version = version->GetString(at);
+    if (!damage->IsNull(at)) row.damage = damage->GetString(at);
   }
   return rows;
 }

@@ -21,9 +21,10 @@ struct Row {
   std::optional<std::string> label;
   int32_t width = 0;  // pixels, as decoded (EXIF orientation applied)
   int32_t height = 0;
-  int64_t bytes = 0;    // of the file
-  std::string content;  // XXH3-128 of the file, 32 hex digits
-  std::string version;  // io::Entry::version
+  int64_t bytes = 0;        // of the file
+  std::string content;      // XXH3-128 of the file, 32 hex digits
+  std::string version;      // io::Entry::version
+  std::string damage = {};  // what was wrong with the file, which the recipe's JPEG policy bore
 };
 
 // An image without a feature.

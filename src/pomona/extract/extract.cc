@@ -1,5 +1,6 @@
 #include "pomona/extract/extract.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -91,6 +92,8 @@ class Run {
     }
     progress.done += report_->resumed;
     const auto write = [&](size_t index, const dataset::Part& part) -> Status {
+      report_->damaged += std::count_if(part.rows.begin(), part.rows.end(),
+                                        [](const dataset::Row& r) { return !r.damage.empty(); });
       ARROW_ASSIGN_OR_RAISE(entries[missing_at[index]],
                             WritePart(results_, part, Identity(missing[index]->key)));
       return Status::OK();

@@ -37,6 +37,7 @@ struct ExtractReport {
   int64_t carried = 0;   // copied from a part in which other images changed
   int64_t resumed = 0;   // finished by an earlier run that did not get to commit
   int64_t computed = 0;  // read, decoded and run through the network now (or rejected now)
+  int64_t damaged = 0;   // of `computed`: damaged JPEGs that the recipe's policy bore
   int64_t removed = 0;   // images that left the dataset because the source no longer has them
   int64_t replaced = 0;  // images that changed since they were in the dataset
   double seconds = 0;    // from the start of the listing to the end of the commit

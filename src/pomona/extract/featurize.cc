@@ -13,15 +13,20 @@ Outcome<Featurizer::Prepared> Featurizer::Prepare(const io::Entry& entry,
                                                   const std::vector<uint8_t>& bytes) const {
   const auto decode = [&] {
     const Span span(profile_, "decode", entry.path);
-    return image::Decode(bytes, limits_);
+    return image::Decode(bytes, limits_, recipe_.jpeg_policy);
   };
   const auto decoded = decode();
   if (!decoded.ok()) return decoded.rejection();
   const image::Image& pixels = decoded.value();
   Prepared out;
-  out.row = {
-      entry.path,     entry.label,  pixels.width, pixels.height, static_cast<int64_t>(bytes.size()),
-      Xxh3Hex(bytes), entry.version};
+  out.row = {entry.path,
+             entry.label,
+             pixels.width,
+             pixels.height,
+             static_cast<int64_t>(bytes.size()),
+             Xxh3Hex(bytes),
+             entry.version,
+             pixels.damage};
   out.image = image::Prepare(pixels, recipe_, profile_, entry.path);
   return out;
 }

@@ -17,7 +17,8 @@ struct Stored {
   int orientation = 1;
 };
 
-Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& limits);
+Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& limits,
+                           JpegPolicy policy);
 Outcome<Stored> DecodePng(std::span<const uint8_t> bytes, const DecodeLimits& limits);
 Outcome<Stored> DecodeWebp(std::span<const uint8_t> bytes, const DecodeLimits& limits);
 

@@ -1,5 +1,6 @@
 #include "pomona/image/decode.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,11 +13,18 @@
 namespace pomona::image {
 namespace {
 
-Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits& limits) {
+constexpr std::array<std::pair<std::string_view, JpegPolicy>, 3> kPolicyNames = {{
+    {"strict", JpegPolicy::kStrict},
+    {"warn", JpegPolicy::kWarn},
+    {"lenient", JpegPolicy::kLenient},
+}};
+
+Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits& limits,
+                             JpegPolicy policy) {
   const Sniffed sniffed = Sniff(bytes);
   switch (sniffed.format) {
     case Format::kJpeg:
-      return DecodeJpeg(bytes, limits);
+      return DecodeJpeg(bytes, limits, policy);
     case Format::kPng:
       return DecodePng(bytes, limits);
     case Format::kWebp:
@@ -32,6 +40,20 @@ Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits&
 }
 
 }  // namespace
+
+Result<JpegPolicy> ParseJpegPolicy(std::string_view text) {
+  for (const auto& [name, policy] : kPolicyNames) {
+    if (name == text) return policy;
+  }
+  return UsageError("unknown JPEG policy " + Quoted(text) + ": use strict, warn or lenient");
+}
+
+std::string ToString(JpegPolicy policy) {
+  for (const auto& [name, p] : kPolicyNames) {
+    if (p == policy) return std::string(name);
+  }
+  return {};
+}
 
 std::optional<Rejection> CheckSize(int64_t width, int64_t height, const DecodeLimits& limits) {
   if (width <= 0 || height <= 0) {
@@ -55,7 +77,8 @@ void LayOverWhite(const uint8_t* rgba, int64_t count, uint8_t* rgb) {
   }
 }
 
-Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits) {
+Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits,
+                      JpegPolicy policy) {
   if (bytes.empty()) return Rejection{Reason::kEmpty, "the file has no bytes", 0};
   if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
     return Rejection{
@@ -63,7 +86,7 @@ Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits
         HumanBytes(static_cast<int64_t>(bytes.size())) + " exceed " + HumanBytes(limits.max_bytes),
         std::nullopt, 0, static_cast<int64_t>(bytes.size())};
   }
-  Outcome<Stored> stored = DecodeStored(bytes, limits);
+  Outcome<Stored> stored = DecodeStored(bytes, limits, policy);
   if (!stored.ok()) return stored.rejection();
   return ApplyOrientation(std::move(stored.value().image), stored.value().orientation);
 }

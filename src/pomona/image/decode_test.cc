@@ -310,5 +310,50 @@ TEST(Sniff, DescribesTheStart) {
   EXPECT_EQ(DescribeStart(Bytes("\x1f\x8b\x08")), "1f 8b 08");
 }
 
+// The first `share` of a sample's bytes.
+std::vector<uint8_t> Cut(double share) {
+  std::vector<uint8_t> bytes =
+      ReadBytes(std::string(POMONA_SOURCE_DIR) + "/samples/fruits/Lemon/0_100.jpg");
+  bytes.resize(static_cast<size_t>(share * static_cast<double>(bytes.size())));
+  return bytes;
+}
+
+TEST(JpegPolicy, WhatIsThereIsDecodedAndTheRestIsGrey) {
+  const Image whole = Decode(Cut(1), {}).value();
+  EXPECT_EQ(whole.damage, "");
+  ExpectRejected(Decode(Cut(0.9), {}, JpegPolicy::kStrict), Reason::kTruncated, "strict");
+  for (const JpegPolicy policy : {JpegPolicy::kWarn, JpegPolicy::kLenient}) {
+    const auto decoded = Decode(Cut(0.9), {}, policy);
+    ASSERT_TRUE(decoded.ok()) << decoded.rejection().detail;
+    const Image& image = decoded.value();
+    EXPECT_EQ(image.damage, "the JPEG data end early");
+    ASSERT_EQ(image.rgb.size(), whole.rgb.size());
+    const auto half = static_cast<std::ptrdiff_t>(whole.rgb.size() / 2);
+    EXPECT_TRUE(std::equal(whole.rgb.begin(), whole.rgb.begin() + half, image.rgb.begin()));
+    EXPECT_NE(image.rgb, whole.rgb);
+  }
+}
+
+TEST(JpegPolicy, WarnWantsHalfOfTheRows) {
+  ExpectRejected(Decode(Cut(0.4), {}, JpegPolicy::kWarn), Reason::kTruncated, "warn");
+  EXPECT_TRUE(Decode(Cut(0.4), {}, JpegPolicy::kLenient).ok());
+}
+
+TEST(JpegPolicy, NothingMakesAnImageOfAHeader) {
+  for (const char* name : {"header_only.jpg", "empty.jpg", "zeros.jpg", "web_page.jpg"}) {
+    EXPECT_FALSE(Decode(Fixture(name), {}, JpegPolicy::kLenient).ok()) << name;
+  }
+  ExpectRejected(Decode(Fixture("huge.jpg"), {}, JpegPolicy::kLenient), Reason::kTooLarge, "huge");
+  ExpectRejected(Decode(Fixture("many_scans.jpg"), {}, JpegPolicy::kLenient), Reason::kTooLarge,
+                 "many scans");
+}
+
+TEST(JpegPolicy, IsSpelledAsItIsRead) {
+  for (const char* name : {"strict", "warn", "lenient"}) {
+    EXPECT_EQ(ToString(*ParseJpegPolicy(name)), name);
+  }
+  EXPECT_TRUE(IsUsageError(ParseJpegPolicy("tolerant").status()));
+}
+
 }  // namespace
 }  // namespace pomona::image

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace pomona::image {
@@ -12,6 +13,7 @@ struct Image {
   int width = 0;
   int height = 0;
   std::vector<uint8_t> rgb;
+  std::string damage = {};  // what was wrong with the file it was decoded from all the same
 };
 
 }  // namespace pomona::image

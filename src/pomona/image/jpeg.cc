@@ -1,6 +1,7 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 // libjpeg's header uses FILE and size_t without including them.
 #include <jerror.h>
 #include <jpeglib.h>
@@ -23,8 +24,8 @@ constexpr unsigned kMaxMarkerBytes = 0xffff;
 // object with a destructor.
 class Decompressor {
  public:
-  Decompressor(std::span<const uint8_t> bytes, const DecodeLimits& limits)
-      : size_(bytes.size()), max_scans_(limits.max_scans) {
+  Decompressor(std::span<const uint8_t> bytes, const DecodeLimits& limits, JpegPolicy policy)
+      : size_(bytes.size()), max_scans_(limits.max_scans), policy_(policy) {
     info_.err = jpeg_std_error(&errors_);
     errors_.error_exit = &OnError;
     errors_.emit_message = &OnMessage;
@@ -63,7 +64,14 @@ class Decompressor {
     });
   }
 
+  bool ReadHeader() {
+    return header_read_ = Guarded([](j_decompress_ptr info) { jpeg_read_header(info, TRUE); });
+  }
+
   j_decompress_ptr info() { return &info_; }
+
+  // Of data that were decoded all the same; empty if they were sound.
+  const char* damage() const { return damage_; }
 
   Rejection rejection() const {
     const auto offset = static_cast<int64_t>(size_ - source_.bytes_in_buffer);
@@ -72,6 +80,17 @@ class Decompressor {
   }
 
  private:
+  // Goes on after the damage that message_ tells of, or gives up as the policy wants. In a file of
+  // several scans the rows come out after the last of them; the first has every row already.
+  void Bear(Reason reason) {
+    const bool half_is_sound =
+        info_.input_scan_number > 1 || 2 * info_.output_scanline >= info_.image_height;
+    if (policy_ == JpegPolicy::kStrict || !header_read_) GiveUp(reason);
+    if (damage_[0] != 0) return;
+    if (policy_ == JpegPolicy::kWarn && !half_is_sound) GiveUp(reason);
+    std::memcpy(damage_, message_, sizeof(damage_));
+  }
+
   static Decompressor* Self(j_common_ptr info) {
     return static_cast<Decompressor*>(info->client_data);
   }
@@ -104,20 +123,28 @@ class Decompressor {
   }
 
   static void OnMessage(j_common_ptr info, int level) {
-    if (level < 0) OnError(info);
+    if (level >= 0) return;
+    Decompressor* self = Self(info);
+    info->err->format_message(info, self->message_);
+    self->Bear(Reason::kCorrupt);
   }
 
   static boolean OnEndOfBytes(j_decompress_ptr info) {
     Decompressor* self = Self(reinterpret_cast<j_common_ptr>(info));
     info->src->bytes_in_buffer = 0;  // the entropy decoder may have read on from a copy of it
     std::snprintf(self->message_, sizeof(self->message_), "the JPEG data end early");
-    self->GiveUp(Reason::kTruncated);
+    self->Bear(Reason::kTruncated);
+    static const JOCTET kEnd[] = {0xff, JPEG_EOI};
+    info->src->next_input_byte = kEnd;
+    info->src->bytes_in_buffer = sizeof(kEnd);
+    return TRUE;
   }
 
   static void Skip(j_decompress_ptr info, long count) {
     if (count <= 0) return;
     if (static_cast<size_t>(count) > info->src->bytes_in_buffer) {
       OnEndOfBytes(info);
+      return;
     }
     info->src->next_input_byte += count;
     info->src->bytes_in_buffer -= static_cast<size_t>(count);
@@ -139,6 +166,9 @@ class Decompressor {
   bool created_ = false;
   size_t size_;
   int max_scans_;
+  JpegPolicy policy_;
+  bool header_read_ = false;
+  char damage_[JMSG_LENGTH_MAX] = {};
   Reason reason_ = Reason::kCorrupt;
   char message_[JMSG_LENGTH_MAX] = {};
 };
@@ -168,12 +198,11 @@ bool IsFourInks(const jpeg_decompress_struct& info) {
 
 }  // namespace
 
-Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& limits) {
-  const auto jpeg = std::make_unique<Decompressor>(bytes, limits);
+Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& limits,
+                           JpegPolicy policy) {
+  const auto jpeg = std::make_unique<Decompressor>(bytes, limits, policy);
   j_decompress_ptr info = jpeg->info();
-  if (!jpeg->Create() || !jpeg->Guarded([](j_decompress_ptr i) { jpeg_read_header(i, TRUE); })) {
-    return jpeg->rejection();
-  }
+  if (!jpeg->Create() || !jpeg->ReadHeader()) return jpeg->rejection();
   if (auto rejection = CheckSize(info->image_width, info->image_height, limits)) return *rejection;
   const bool four_inks = IsFourInks(*info);
   Stored stored;
@@ -202,6 +231,7 @@ Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& l
   if (!jpeg->Guarded([](j_decompress_ptr i) { jpeg_finish_decompress(i); })) {
     return jpeg->rejection();
   }
+  image.damage = jpeg->damage();
   return stored;
 }
 

@@ -62,7 +62,8 @@ Result<int> ParseSide(const nlohmann::json& json, const char* key) {
 }
 
 Status CheckFields(const nlohmann::json& json) {
-  static const std::set<std::string> kFields = {"denoise", "height", "resize", "version", "width"};
+  static const std::set<std::string> kFields = {"denoise", "height",  "jpeg_policy",
+                                                "resize",  "version", "width"};
   if (!json.is_object()) return Status::Invalid("recipe: must be a JSON object");
   for (const auto& [key, value] : json.items()) {
     if (!kFields.contains(key)) return Status::Invalid("recipe: unknown field \"", key, "\"");
@@ -70,7 +71,7 @@ Status CheckFields(const nlohmann::json& json) {
   for (const std::string& field : kFields) {
     if (!json.contains(field)) return Status::Invalid("recipe: field \"", field, "\" is missing");
   }
-  for (const char* field : {"denoise", "resize"}) {
+  for (const char* field : {"denoise", "jpeg_policy", "resize"}) {
     if (!json.at(field).is_string()) {
       return Status::Invalid("recipe: \"", field, "\" must be a string");
     }
@@ -152,6 +153,7 @@ std::string ToString(const Denoise& denoise) {
 nlohmann::json ToJson(const Recipe& recipe) {
   return {{"denoise", ToString(recipe.denoise)},
           {"height", recipe.height},
+          {"jpeg_policy", ToString(recipe.jpeg_policy)},
           {"resize", ToString(recipe.resize)},
           {"version", kVersion},
           {"width", recipe.width}};
@@ -163,6 +165,8 @@ Result<Recipe> RecipeFromJson(const nlohmann::json& json) {
   ARROW_ASSIGN_OR_RAISE(recipe.width, ParseSide(json, "width"));
   ARROW_ASSIGN_OR_RAISE(recipe.height, ParseSide(json, "height"));
   ARROW_ASSIGN_OR_RAISE(recipe.resize, ParseResize(json.at("resize").get<std::string>()));
+  ARROW_ASSIGN_OR_RAISE(recipe.jpeg_policy,
+                        ParseJpegPolicy(json.at("jpeg_policy").get<std::string>()));
   ARROW_ASSIGN_OR_RAISE(recipe.denoise, ParseDenoise(json.at("denoise").get<std::string>()));
   return recipe;
 }

@@ -44,6 +44,7 @@ struct Recipe {
   int height = 224;
   ResizeMethod resize = ResizeMethod::kBilinear;
   Denoise denoise;
+  JpegPolicy jpeg_policy = JpegPolicy::kStrict;
 
   bool operator==(const Recipe&) const = default;
 };
@@ -55,8 +56,8 @@ std::string ToString(ResizeMethod method);
 Result<Denoise> ParseDenoise(std::string_view text);
 std::string ToString(const Denoise& denoise);
 
-// {"denoise": "nlm:3", "height": 224, "resize": "bilinear", "version": 1, "width": 224}. `version`
-// counts changes of this code that change pixels.
+// {"denoise": "nlm:3", "height": 224, "jpeg_policy": "strict", "resize": "bilinear", "version": 1,
+// "width": 224}. `version` counts changes of this code that change pixels.
 nlohmann::json ToJson(const Recipe& recipe);
 Result<Recipe> RecipeFromJson(const nlohmann::json& json);
 

@@ -13,8 +13,9 @@ namespace pomona::image {
 namespace {
 
 TEST(Recipe, DefaultAsJson) {
-  EXPECT_EQ(ToJson(Recipe()).dump(),
-            R"({"denoise":"nlm:3","height":224,"resize":"bilinear","version":1,"width":224})");
+  EXPECT_EQ(
+      ToJson(Recipe()).dump(),
+      R"({"denoise":"nlm:3","height":224,"jpeg_policy":"strict","resize":"bilinear","version":1,"width":224})");
 }
 
 TEST(Recipe, ComesBackFromJson) {
@@ -67,7 +68,7 @@ TEST(Recipe, RefusesBrokenJson) {
   EXPECT_TRUE(refused("denoise", 3));
   EXPECT_TRUE(refused("resize", nullptr));
   EXPECT_TRUE(refused("sharpen", true));
-  for (const char* key : {"denoise", "height", "resize", "version", "width"}) {
+  for (const char* key : {"denoise", "height", "jpeg_policy", "resize", "version", "width"}) {
     nlohmann::json bad = good;
     bad.erase(key);
     EXPECT_FALSE(RecipeFromJson(bad).ok()) << key;
