@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## install what is missing, build, and run the 50 sample images into results/
 	@$(MAKE) build/release/ninja TARGETS=pomona
@@ -18,6 +18,10 @@ demo: setup ## install what is missing, build, and run the 50 sample images into
 test: setup-test ## build, and run every test
 	@$(MAKE) build/release/ninja
 	@ctest --preset release -j $(JOBS)
+
+test-quantize: setup-quantize ## build, and test making an int8 model with NNCF (large)
+	@$(MAKE) build/release/ninja
+	@ctest --preset release -R quantize
 
 build: setup-test ## build everything, tests too, in build/release
 	@$(MAKE) build/release/ninja
@@ -66,6 +70,8 @@ setup:
 	@scripts/setup
 setup-bench:
 	@scripts/setup bench
+setup-quantize:
+	@scripts/setup test quantize
 setup-lint:
 	@scripts/setup test lint
 setup-fuzz:
@@ -83,5 +89,5 @@ build/%/ninja: build/%/build.ninja
 	@cmake --build --preset $* --parallel $(JOBS) $(addprefix --target ,$(TARGETS))
 
 .PRECIOUS: build/%/build.ninja
-.PHONY: help demo test build bench bench-check lint format asan tsan coverage fuzz install clean \
-  setup setup-bench setup-lint setup-fuzz setup-test setup-coverage
+.PHONY: help demo test test-quantize build bench bench-check lint format asan tsan coverage fuzz \
+  install clean setup setup-bench setup-quantize setup-lint setup-fuzz setup-test setup-coverage

@@ -124,19 +124,24 @@ Result<int> Quantize(const QuantizeFlags& flags, Context* context) {
   ARROW_RETURN_NOT_OK(report.status());
 
   Console& console = context->console;
-  const json agreement = precision::ToJson(report->agreement);
+  json attempts = json::array();
+  for (const precision::Attempt& attempt : report->attempts) {
+    attempts.push_back({{"f32_convolutions", attempt.f32_convolutions},
+                        {"agreement", precision::ToJson(attempt.agreement)}});
+  }
+  const json& agreement = attempts.back()["agreement"];
   console.Line(report->card.id + " is ready: " + report->card.path.string());
   console.Line("  calibrated on " + Counted(report->calibration, "image") + ", " +
                WithThousands(report->unusable) + " of the sample unusable; the first " +
-               Counted(report->f32_convolutions, "convolution") + " in f32");
+               Counted(report->attempts.back().f32_convolutions, "convolution") + " in f32");
   console.Line("  with f32 on other images: " + agreement.dump());
   console.Line("  next: pomona run IMAGES RESULTS --model " + flags.id + " --precision int8");
   console.Json({{"id", report->card.id},
                 {"card", report->card.path.string()},
                 {"calibration", report->calibration},
                 {"unusable", report->unusable},
-                {"f32_convolutions", report->f32_convolutions},
-                {"agreement", agreement}});
+                {"agreement", agreement},
+                {"attempts", attempts}});
   return kExitDone;
 }
 

@@ -84,8 +84,8 @@ Result<Card> FindCard(const std::string& id_or_file);
 
 // "resnet50" -> "resnet50-int8"
 std::string Int8Id(const std::string& id);
-// The card of `card`'s int8 form: ID-int8.json beside it or in a card folder. UsageError that says
-// how to make one if there is none, or if it was made from weights other than `weights_sha256`.
+// The card of `card`'s int8 form: the first ID-int8.json of the card folders, or else beside
+// `card`, that was made from these weights. UsageError that says how to make one if there is none.
 Result<Card> FindInt8(const Card& card, const std::string& weights_sha256);
 
 // The user's own: $XDG_CONFIG_HOME/pomona/models, or ~/.config/pomona/models.

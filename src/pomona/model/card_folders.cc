@@ -60,19 +60,34 @@ Status NoInt8(const Card& card) {
                     "`pomona models quantize " + card.id + " IMAGES`, or use another precision");
 }
 
-Result<fs::path> Int8File(const Card& card) {
-  const std::string id = Int8Id(card.id);
-  const fs::path beside = card.path.parent_path() / (id + ".json");
+// Where the card of `card`'s int8 form may be, in the order of looking.
+std::vector<fs::path> Int8Files(const Card& card) {
+  std::vector<fs::path> folders = CardFolders();
+  folders.push_back(card.path.parent_path());
+  std::vector<fs::path> files;
   std::error_code error;
-  if (fs::exists(beside, error)) return beside;
-  ARROW_ASSIGN_OR_RAISE(const auto files, FilesById());
-  const auto found = files.find(id);
-  return found == files.end() ? Result<fs::path>(NoInt8(card)) : found->second;
+  for (const fs::path& folder : folders) {
+    const fs::path file = folder / (Int8Id(card.id) + ".json");
+    if (fs::exists(file, error)) files.push_back(file);
+  }
+  return files;
 }
 
 bool SamePixels(const Input& a, const Input& b) {
   return a.width == b.width && a.height == b.height && a.channels == b.channels &&
          a.mean == b.mean && a.scale == b.scale;
+}
+
+Status CheckInt8Of(const Card& card, const Card& found) {
+  const std::string what = "model card " + found.path.string();
+  if (!found.quantized_from || found.quantized_from->id != card.id) {
+    return Status::Invalid(what, " is not that of the int8 form of '", card.id, "'");
+  }
+  if (!SamePixels(found.input, card.input) || found.output.dimension != card.output.dimension) {
+    return Status::Invalid(what, " has another input or output than the card of '", card.id,
+                           "': make it again with `pomona models quantize ", card.id, " IMAGES`");
+  }
+  return Status::OK();
 }
 
 }  // namespace
@@ -120,23 +135,17 @@ Result<Card> FindCard(const std::string& id_or_file) {
 std::string Int8Id(const std::string& id) { return id + "-int8"; }
 
 Result<Card> FindInt8(const Card& card, const std::string& weights_sha256) {
-  ARROW_ASSIGN_OR_RAISE(const fs::path file, Int8File(card));
-  ARROW_ASSIGN_OR_RAISE(Card found, ReadCard(file));
-  const std::string what = "model card " + file.string();
-  if (!found.quantized_from || found.quantized_from->id != card.id) {
-    return Status::Invalid(what, " is not that of the int8 form of '", card.id, "'");
+  Status none = NoInt8(card);
+  for (const fs::path& file : Int8Files(card)) {
+    ARROW_ASSIGN_OR_RAISE(Card found, ReadCard(file));
+    ARROW_RETURN_NOT_OK(CheckInt8Of(card, found));
+    if (found.quantized_from->weights_sha256 == weights_sha256) return found;
+    none = UsageError("model card " + file.string() + " was made from other weights of '" +
+                      card.id + "' (SHA-256 " + found.quantized_from->weights_sha256 +
+                      ") than these (" + weights_sha256 + "): make it again with " +
+                      "`pomona models quantize " + card.id + " IMAGES`, or use another precision");
   }
-  if (!SamePixels(found.input, card.input) || found.output.dimension != card.output.dimension) {
-    return Status::Invalid(what, " has another input or output than the card of '", card.id,
-                           "': make it again with `pomona models quantize ", card.id, " IMAGES`");
-  }
-  if (found.quantized_from->weights_sha256 != weights_sha256) {
-    return UsageError(what + " was made from other weights of '" + card.id + "' (SHA-256 " +
-                      found.quantized_from->weights_sha256 + ") than these (" + weights_sha256 +
-                      "): make it again with `pomona models quantize " + card.id +
-                      " IMAGES`, or use another precision");
-  }
-  return found;
+  return none;
 }
 
 fs::path CacheFolder() { return XdgFolder("XDG_CACHE_HOME", ".cache") / "pomona/models"; }

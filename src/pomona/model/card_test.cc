@@ -160,8 +160,10 @@ TEST(CardFoldersTest, TheProjectsOwnCardsAreValid) {
   ASSERT_OK_AND_ASSIGN(const std::vector<Card> cards, ListCards());
   std::vector<std::string> ids;
   for (const Card& card : cards) ids.push_back(card.id);
-  EXPECT_THAT(ids, ElementsAre("efficientnet-lite0", "resnet50", "resnet50-v1.5"));
+  EXPECT_THAT(ids, ElementsAre("efficientnet-lite0", "efficientnet-lite0-int8", "resnet50",
+                               "resnet50-v1.5"));
   EXPECT_TRUE(FindWeights(cards[0]).ok());
+  EXPECT_TRUE(FindWeights(cards[1]).ok());
 }
 
 TEST(CardFoldersTest, TheFirstFolderWins) {

@@ -199,6 +199,24 @@ TEST_F(Int8Test, IsFoundInTheCardFoldersToo) {
   ASSERT_OK(Load(Precision::kInt8).status());
 }
 
+TEST_F(Int8Test, OnesOwnComesFirstUnlessItIsOfOtherWeights) {
+  const TempFolder own;
+  json card = Int8Card();
+  card["description"] = "the user's";
+  fs::copy_file(folder_.path() / "base-int8.xml", own.path() / "base-int8.xml");
+  fs::copy_file(folder_.path() / "base-int8.bin", own.path() / "base-int8.bin");
+  own.Write("base-int8.json", card.dump());
+  const ScopedEnv set("POMONA_MODELS", own.path().string());
+  ASSERT_OK_AND_ASSIGN(const auto users, Load(Precision::kInt8));
+  EXPECT_EQ(users->card().description, "the user's");
+  card["quantized_from"]["weights_sha256"] = std::string(64, 'a');
+  own.Write("base-int8.json", card.dump());
+  ASSERT_OK_AND_ASSIGN(const auto other, Load(Precision::kInt8));
+  EXPECT_EQ(other->card().description, "test");
+  own.Write("base-int8.json", "{");
+  EXPECT_THAT(Load(Precision::kInt8).status().message(), HasSubstr("not valid JSON"));
+}
+
 TEST_F(Int8Test, MadeFromOtherWeightsItIsRefused) {
   const Status other = LoadWith("/quantized_from/weights_sha256", std::string(64, 'a'));
   EXPECT_TRUE(IsUsageError(other));

@@ -185,6 +185,15 @@ TEST(RunnerTest, TheBundledWeightsAreTheirCardsOwn) {
   EXPECT_EQ(runner->dimension(), 1280);
 }
 
+TEST(RunnerTest, TheBundledInt8FormAgreesWithTheReference) {
+  if (!ThisCpu().vnni) GTEST_SKIP() << "int8 needs a CPU with VNNI";
+  ASSERT_OK_AND_ASSIGN(const auto runner, LoadNamed("efficientnet-lite0", {}, Precision::kInt8));
+  EXPECT_EQ(runner->card().id, "efficientnet-lite0-int8");
+  const Agreement agreement = CompareWithGolden(*runner, "efficientnet_lite0");
+  EXPECT_GE(agreement.cosine, 0.99);
+  EXPECT_GT(agreement.relative, 1e-3);  // int8 asked for is int8 computed
+}
+
 // The labels of samples/fruits are ImageNet classes for three of its fruits.
 TEST(RunnerTest, TheBundledNetworkKnowsItsFruits) {
   ov::CompiledModel compiled =

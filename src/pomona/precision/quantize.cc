@@ -203,32 +203,30 @@ class Quantizer {
   }
 
   // Leaves card and weights under their names in the work folder.
-  Result<QuantizeReport> Try(int f32_convolutions) {
+  Result<Attempt> Try(int f32_convolutions) {
     const std::string id = model::Int8Id(card_.id);
     ARROW_RETURN_NOT_OK(RunNncf(work_, f32_convolutions, options_, stop_));
     std::error_code error;
     fs::rename(work_ / "int8.bin", work_ / (id + ".bin"), error);
     if (!error) fs::rename(work_ / "int8.xml", work_ / (id + ".xml"), error);
     if (error) return Status::IOError("the quantizer left no network: ", error.message());
-    QuantizeReport report;
-    report.calibration = static_cast<int64_t>(images_.calibration);
-    report.unusable = images_.all.unusable;
-    report.f32_convolutions = f32_convolutions;
-    ARROW_RETURN_NOT_OK(WriteCard({}));
-    ARROW_ASSIGN_OR_RAISE(report.card, model::ReadCard(work_ / (id + ".json")));
-    ARROW_ASSIGN_OR_RAISE(const auto int8, Features(report.card, model::Precision::kInt8, {}));
-    ARROW_ASSIGN_OR_RAISE(report.agreement, Compare(reference_, int8, card_.output.dimension));
-    ARROW_RETURN_NOT_OK(WriteCard(report));
-    return report;
+    Attempt attempt{f32_convolutions, {}};
+    ARROW_RETURN_NOT_OK(WriteCard(attempt));
+    ARROW_ASSIGN_OR_RAISE(const model::Card card, model::ReadCard(work_ / (id + ".json")));
+    ARROW_ASSIGN_OR_RAISE(const auto int8, Features(card, model::Precision::kInt8, {}));
+    ARROW_ASSIGN_OR_RAISE(attempt.agreement, Compare(reference_, int8, card_.output.dimension));
+    ARROW_RETURN_NOT_OK(WriteCard(attempt));
+    return attempt;
   }
 
  private:
-  Status WriteCard(const QuantizeReport& report) const {
+  Status WriteCard(const Attempt& attempt) const {
     const std::string id = model::Int8Id(card_.id);
     ARROW_ASSIGN_OR_RAISE(const std::string sha256, model::HashWeights(work_ / (id + ".xml")));
-    const json text = Int8CardJson(card_, base_sha256_, sha256,
-                                   Calibration(images_, report.f32_convolutions, options_, pixels_),
-                                   ToJson(report.agreement));
+    const json text =
+        Int8CardJson(card_, base_sha256_, sha256,
+                     Calibration(images_, attempt.f32_convolutions, options_, pixels_),
+                     ToJson(attempt.agreement));
     return WriteText(work_ / (id + ".json"), text.dump(2) + "\n");
   }
 
@@ -282,23 +280,25 @@ Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& sourc
   Quantizer quantizer(card, options, images, *work, stop);
   ARROW_RETURN_NOT_OK(quantizer.Prepare(weights));
 
-  Agreement last;
+  QuantizeReport report;
+  report.calibration = static_cast<int64_t>(images.calibration);
+  report.unusable = images.all.unusable;
   Progress progress{"quantizing", 0, std::size(kF32Convolutions), 0};
   for (const int f32_convolutions : kF32Convolutions) {
     observer.Report(progress);
     ++progress.done;
-    ARROW_ASSIGN_OR_RAISE(QuantizeReport report, quantizer.Try(f32_convolutions));
-    last = report.agreement;
-    if (!IsInside(last, options.budget)) continue;
+    ARROW_ASSIGN_OR_RAISE(const Attempt attempt, quantizer.Try(f32_convolutions));
+    report.attempts.push_back(attempt);
+    if (!IsInside(attempt.agreement, options.budget)) continue;
     const std::string id = model::Int8Id(card.id);
     ARROW_RETURN_NOT_OK(Publish(*work, id, options.out));
     ARROW_ASSIGN_OR_RAISE(report.card, model::ReadCard(options.out / (id + ".json")));
     return report;
   }
+  const Attempt& last = report.attempts.back();
   return Status::Invalid("no int8 form of '", card.id, "' is inside the budget (",
-                         ToJson(options.budget).dump(), "): with the first ",
-                         kF32Convolutions[std::size(kF32Convolutions) - 1],
-                         " convolutions in f32 it has ", Figures(last),
+                         ToJson(options.budget).dump(), "): with the first ", last.f32_convolutions,
+                         " convolutions in f32 it has ", Figures(last.agreement),
                          "; nothing was written. Calibrate on more or other images, or use bf16 or "
                          "f32");
 }

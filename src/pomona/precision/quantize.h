@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <stop_token>
+#include <vector>
 
 #include "pomona/base/progress.h"
 #include "pomona/base/status.h"
@@ -25,12 +26,16 @@ struct QuantizeOptions {
   model::CpuFeatures cpu = model::ThisCpu();
 };
 
-struct QuantizeReport {
-  model::Card card;          // what was written
-  int64_t calibration = 0;   // images that set the ranges
-  int64_t unusable = 0;      // images of the sample that could not be read or decoded
+struct Attempt {
   int f32_convolutions = 0;  // first convolutions that stay in f32
   Agreement agreement;       // with f32, on images that were not calibrated on
+};
+
+struct QuantizeReport {
+  model::Card card;               // what was written
+  int64_t calibration = 0;        // images that set the ranges
+  int64_t unusable = 0;           // images of the sample that could not be read or decoded
+  std::vector<Attempt> attempts;  // the last is the card's
 };
 
 // Images a calibration needs at least; as many others must be there for the check.
