@@ -80,7 +80,7 @@ class Server:
 
 
 class Proxy:
-    """Passes requests on to the server, as they are, and remembers "METHOD path?query".
+    """Passes requests on to the server, as they are, and remembers "METHOD path?query" of each.
 
     `before(request_number, method, path)` may return a status code that is answered instead, with
     an S3 error of that name.
@@ -88,7 +88,7 @@ class Proxy:
 
     def __init__(self, server, before=None):
         self.requests = []
-        self.authorizations = set()
+        self.headers = {}  # of all requests, the last value of each
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -99,6 +99,7 @@ class Proxy:
 
             def pass_on(self):
                 outer.requests.append(f"{self.command} {self.path}")
+                outer.headers.update({k.lower(): v for k, v in self.headers.items()})
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 fault = before and before(len(outer.requests), self.command, self.path)
                 if fault:

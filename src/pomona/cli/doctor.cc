@@ -14,6 +14,8 @@
 #include "pomona/base/threads.h"
 #include "pomona/base/version.h"
 #include "pomona/cli/command.h"
+#include "pomona/cli/flags.h"
+#include "pomona/io/bucket_probe.h"
 #include "pomona/model/card.h"
 #include "pomona/model/runner.h"
 
@@ -139,14 +141,52 @@ Result<int> Run(Context* context) {
   return kExitDone;
 }
 
+struct DoctorFlags {
+  std::string uri;
+  BucketFlags bucket;
+};
+
+Result<int> RunBucket(const DoctorFlags& flags, Context* context) {
+  Console& console = context->console;
+  if (!io::IsBucketUri(flags.uri)) {
+    return UsageError(Quoted(flags.uri) + " is no URI of a bucket: give s3://, gs:// or az://");
+  }
+  const std::string who = io::DescribeCredentials(flags.uri, flags.bucket.options);
+  console.Line("credentials        " + who);
+  ARROW_ASSIGN_OR_RAISE(const auto checks, io::ProbeBucket(flags.uri, flags.bucket.options));
+  json report = {{"uri", flags.uri}, {"credentials", who}, {"checks", json::object()}};
+  bool all = true;
+  for (const io::BucketCheck& check : checks) {
+    const std::string said = check.status.ok() ? "works" : check.status.message();
+    console.Line(check.what + std::string(19 - check.what.size(), ' ') + said);
+    report["checks"][check.what] = check.status.ok() ? json(true) : json(said);
+    all = all && check.status.ok();
+  }
+  console.Json(report);
+  return all ? kExitDone : kExitFailure;
+}
+
 }  // namespace
 
 void AddDoctor(CLI::App* app, Context* context) {
-  CLI::App* command = app->add_subcommand("doctor", "What this machine has");
+  auto flags = std::make_shared<DoctorFlags>();
+  CLI::App* command =
+      app->add_subcommand("doctor", "What this machine has, or what a bucket allows");
   command->footer(
-      "Example:\n"
-      "  pomona doctor --json");
-  command->callback([context] { context->action = [context] { return Run(context); }; });
+      "Examples:\n"
+      "  pomona doctor --json\n"
+      "  pomona doctor s3://fruits/results\n"
+      "\n"
+      "With a bucket's URI it says where credentials come from (not what they are) and tries to\n"
+      "list, write, read and delete there, on an object of its own: .pomona-doctor-NUMBER.");
+  command->add_option("URI", flags->uri, "A folder of a bucket: s3://, gs:// or az://")
+      ->type_name("");
+  flags->bucket.Add(command);
+  command->callback([flags, context] {
+    context->action = [flags, context] {
+      return flags->uri.empty() ? Run(context) : RunBucket(*flags, context);
+    };
+  });
 }
 
 }  // namespace pomona::cli

@@ -6,7 +6,7 @@
 #include <arrow/io/interfaces.h>
 
 #include "pomona/base/text.h"
-#include "pomona/io/object_file.h"
+#include "pomona/io/range_file.h"
 
 namespace pomona::io {
 namespace {
@@ -73,9 +73,9 @@ Result<bool> BucketStore::Exists(const std::string& name) const {
 
 Result<std::shared_ptr<arrow::io::RandomAccessFile>> BucketStore::Open(
     const std::string& name) const {
-  ARROW_ASSIGN_OR_RAISE(auto object, bucket_->Find(Key(name)));
-  if (!object) return Status::IOError("cannot open ", Quoted(Describe(name)), ": it is not there");
-  return OpenObject(bucket_, *std::move(object));
+  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(bucket_, Key(name)));
+  ARROW_ASSIGN_OR_RAISE(const FileId id, file->Identify());
+  return ArrowFile(std::move(file), id);
 }
 
 Result<std::unique_ptr<PendingFile>> BucketStore::Create(const std::string& name) {

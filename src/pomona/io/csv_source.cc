@@ -8,7 +8,6 @@
 
 #include <arrow/array.h>
 #include <arrow/csv/api.h>
-#include <arrow/io/file.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
@@ -51,20 +50,14 @@ Status Explain(const Status& error, const BrokenRow& broken, const std::string& 
 // A manifest being read, with only `columns` (all if empty) converted.
 class ManifestReader {
  public:
-  static Result<std::unique_ptr<ManifestReader>> Open(const std::string& path,
+  static Result<std::unique_ptr<ManifestReader>> Open(const std::shared_ptr<const RangeFile>& file,
                                                       const std::vector<std::string>& columns) {
+    const std::string& path = file->uri();
     std::unique_ptr<ManifestReader> self(new ManifestReader(path));
-    struct stat info;
-    Outcome<Fd> fd = OpenForReading(path, &info);
-    if (!fd.ok()) {
-      return Status::IOError("cannot read the manifest ", Quoted(path), ": ",
-                             fd.rejection().detail);
-    }
-    ARROW_ASSIGN_OR_RAISE(auto file,
-                          arrow::io::ReadableFile::Open(std::move(fd).value().Release()));
-    auto reader =
-        arrow::csv::StreamingReader::Make(arrow::io::default_io_context(), file, ReadOptions(),
-                                          self->ParseOptions(), ConvertOptions(columns));
+    ARROW_ASSIGN_OR_RAISE(const FileId id, file->Identify());
+    auto reader = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(),
+                                                    ArrowFile(file, id), ReadOptions(),
+                                                    self->ParseOptions(), ConvertOptions(columns));
     if (!reader.ok()) return Explain(reader.status(), *self->broken_, path);
     self->reader_ = *std::move(reader);
     return self;
@@ -133,9 +126,6 @@ Status CheckColumn(const std::vector<std::string>& columns, const std::string& n
 
 }  // namespace
 
-CsvSource::CsvSource(const std::string& path)
-    : path_(path), folder_(path.substr(0, path.rfind('/') + 1)), uri_(ToUtf8(path)) {}
-
 Status CsvSource::ChooseLabels(const std::vector<std::string>& columns, const std::string& asked) {
   if (asked == "none") return Status::OK();
   if (asked == "folder") {
@@ -146,15 +136,34 @@ Status CsvSource::ChooseLabels(const std::vector<std::string>& columns, const st
   if (asked.empty() && !has_default) return Status::OK();
   labels_ = Labels::kColumn;
   label_column_ = asked.empty() ? kLabelColumn : asked;
-  return CheckColumn(columns, label_column_, path_);
+  return CheckColumn(columns, label_column_, uri());
 }
 
 Result<std::unique_ptr<Source>> CsvSource::Open(const std::string& path,
                                                 const SourceOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const auto reader, ManifestReader::Open(path, {}));
-  std::unique_ptr<CsvSource> source(new CsvSource(path));
+  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(path));
+  auto objects = std::make_unique<NamedObjects>(nullptr, "", options.bucket);
+  return Finish(std::unique_ptr<CsvSource>(new CsvSource(
+                    std::move(file), path.substr(0, path.rfind('/') + 1), std::move(objects))),
+                options);
+}
+
+Result<std::unique_ptr<Source>> CsvSource::Open(std::shared_ptr<const Bucket> bucket,
+                                                const std::string& key,
+                                                const SourceOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(bucket, key));
+  const std::string folder = key.substr(0, key.rfind('/') + 1);
+  auto objects = std::make_unique<NamedObjects>(std::move(bucket), folder, options.bucket);
+  return Finish(
+      std::unique_ptr<CsvSource>(new CsvSource(std::move(file), folder, std::move(objects))),
+      options);
+}
+
+Result<std::unique_ptr<Source>> CsvSource::Finish(std::unique_ptr<CsvSource> source,
+                                                  const SourceOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const auto reader, ManifestReader::Open(source->file_, {}));
   const std::vector<std::string> columns = reader->columns();
-  ARROW_RETURN_NOT_OK(CheckColumn(columns, kPathColumn, path));
+  ARROW_RETURN_NOT_OK(CheckColumn(columns, kPathColumn, source->uri()));
   ARROW_RETURN_NOT_OK(source->ChooseLabels(columns, options.label));
   return source;
 }
@@ -182,6 +191,8 @@ Entry CsvSource::MakeEntry(int folder_fd, std::string_view path_cell,
   }
   if (path_cell.empty()) {
     entry.rejected = Rejection{Reason::kMissing, "its row in the manifest names no file", {}};
+  } else if (objects_->Names(entry.locator)) {
+    remote_ = true;  // List inspects them all at once
   } else {
     InspectFile(folder_fd, entry.locator, &entry);
   }
@@ -191,12 +202,16 @@ Entry CsvSource::MakeEntry(int folder_fd, std::string_view path_cell,
 Result<Listing> CsvSource::List(const Observer& observer, std::stop_token stop) const {
   std::vector<std::string> columns = {kPathColumn};
   if (labels_ == Labels::kColumn) columns.push_back(label_column_);
-  ARROW_ASSIGN_OR_RAISE(const auto reader, ManifestReader::Open(path_, columns));
-  const Fd folder(open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.ok()) {
-    return Status::IOError("cannot open the folder of ", Quoted(path_), ": ", ErrnoText(errno));
+  ARROW_ASSIGN_OR_RAISE(const auto reader, ManifestReader::Open(file_, columns));
+  Fd folder;
+  if (!file_->remote()) {
+    folder = Fd(open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder.ok()) {
+      return Status::IOError("cannot open the folder of ", Quoted(uri()), ": ", ErrnoText(errno));
+    }
   }
-  ListingBuilder builder(observer, std::move(stop));
+  remote_ = false;
+  ListingBuilder builder(observer, stop);
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, reader->Next());
     if (batch == nullptr) break;
@@ -208,11 +223,17 @@ Result<Listing> CsvSource::List(const Observer& observer, std::stop_token stop) 
           builder.Add(MakeEntry(folder.get(), paths.GetView(i), labels.GetView(i))));
     }
   }
-  return builder.Finish(path_, Duplicates::kFirstWins);
+  ARROW_RETURN_NOT_OK(objects_->Inspect(&builder.entries(), stop));
+  return builder.Finish(uri(), Duplicates::kFirstWins);
 }
 
 Result<Outcome<std::vector<uint8_t>>> CsvSource::Read(const Entry& entry, int64_t max_bytes,
-                                                      std::stop_token) const {
+                                                      std::stop_token stop) const {
+  if (!entry.rejected && objects_->Names(entry.locator)) {
+    if (entry.size > max_bytes)
+      return Outcome<std::vector<uint8_t>>(TooLarge(entry.size, max_bytes));
+    return objects_->Read(entry, std::move(stop));
+  }
   const bool absolute = entry.locator.starts_with('/');
   return ReadFile(absolute ? entry.locator : folder_ + entry.locator, entry, max_bytes);
 }

@@ -198,7 +198,7 @@ TEST_F(CsvSourceTest, AnUnreadableManifestIsAFailure) {
   const std::string path = folder_.Write("list.csv", "path\na\n");
   ASSERT_EQ(chmod(path.c_str(), 0), 0);
   EXPECT_EQ(testing::AsNobody([&] { return CsvSource::Open(path, {}).status().ToString(); }),
-            "IOError: cannot read the manifest " + path + ": Permission denied");
+            "IOError: cannot read " + path + ": Permission denied");
 }
 
 TEST_F(CsvSourceTest, ChangesAfterTheListingAreNoticed) {

@@ -1,4 +1,5 @@
-// Where images come from: a folder, a tar file, a CSV manifest. A Source lists once, then gives
+// Where images come from: a folder, a tar file, Parquet files, a CSV manifest; on the disk or in a
+// bucket. A Source lists once, then gives
 // the bytes of one image at a time; it knows nothing of pixels.
 #pragma once
 
@@ -67,8 +68,9 @@ class Source {
   virtual bool remote() const { return false; }
 };
 
-// Opens what `uri` names, on the disk or in a bucket: a folder, a .tar file, or a .csv manifest
-// (header row; column "path", relative to the manifest or absolute). NothingToRead if there is no
+// Opens what `uri` names, on the disk or in a bucket: a folder, a .tar file, a .parquet file or
+// folder of such files (columns "path" and "content"), or a .csv manifest (header row; column
+// "path", relative to the manifest or absolute). NothingToRead if there is no
 // such thing; UsageError if it is something else (a .tar.gz, a single image, a label column that
 // does not exist).
 Result<std::unique_ptr<Source>> OpenSource(const std::string& uri, const SourceOptions& options);

@@ -49,7 +49,8 @@ TEST(OpenSourceTest, SaysWhatToDoWithOtherThings) {
   expect(folder.Write("a.jpg", "x"), "give the folder");
   expect(folder.Write("a.TAR.GZ", "x"), "compressed tar");
   expect(folder.Write("a.tgz", "x"), "compressed tar");
-  expect(folder.Write("a.zip", "x"), "give a folder, a .tar file or a .csv manifest");
+  expect(folder.Write("a.zip", "x"),
+         "give a folder, a .tar file, a .parquet file or a .csv manifest");
   expect(folder.Write("a", "x"), "give a folder");
   expect("hdfs://host/x", "hdfs:// sources are not known; give a folder");
   expect("s3:///x", "names no bucket");

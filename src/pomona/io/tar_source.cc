@@ -2,7 +2,6 @@
 
 #include <locale.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +14,7 @@
 #include <archive_entry.h>
 
 #include "pomona/base/text.h"
+#include "pomona/io/file.h"
 #include "pomona/io/listing.h"
 
 namespace pomona::io {
@@ -42,7 +42,8 @@ class CLocale {
 // libarchive's view of an open file, with a position of its own.
 class TarReader {
  public:
-  TarReader(int fd, int64_t size) : fd_(fd), size_(size), archive_(archive_read_new()) {
+  TarReader(const RangeFile& file, FileId id, std::stop_token stop)
+      : file_(file), id_(std::move(id)), stop_(std::move(stop)), archive_(archive_read_new()) {
     archive_read_support_format_tar(archive_);
     archive_read_set_option(archive_, "tar", "read_concatenated_archives", "1");
     archive_read_set_callback_data(archive_, this);
@@ -70,6 +71,8 @@ class TarReader {
     const char* text = archive_error_string(archive_);
     return text == nullptr ? "unknown error" : text;
   }
+  // Why the file as a whole could not be read, which tells nothing about the tar.
+  const Status& failure() const { return failure_; }
   // Lets compressed files be recognised (but not listed).
   void DetectCompression() {
     archive_read_support_filter_gzip(archive_);
@@ -90,52 +93,68 @@ class TarReader {
  private:
   static la_ssize_t Fill(archive* a, void* self_pointer, const void** buffer) {
     auto* self = static_cast<TarReader*>(self_pointer);
-    ssize_t n;
-    do {
-      n = pread(self->fd_, self->buffer_.data(), self->buffer_.size(), self->position_);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-      archive_set_error(a, errno, "%s", ErrnoText(errno).c_str());
+    const Status read = self->ReadBlock();
+    if (!read.ok()) {
+      archive_set_error(a, EIO, "%s", read.message().c_str());
       return ARCHIVE_FATAL;
     }
+    const int64_t from = self->position_ - self->block_begin_;
+    const int64_t n = static_cast<int64_t>(self->block_.size()) - from;
     self->position_ += n;
-    *buffer = self->buffer_.data();
+    *buffer = self->block_.data() + from;
     return n;
+  }
+
+  // Sees to it that the block holds what lies at the position. Blocks in a bucket are large: most
+  // members lie in one with their neighbours, and a request takes longer than reading past them.
+  Status ReadBlock() {
+    const int64_t end = block_begin_ + static_cast<int64_t>(block_.size());
+    if (position_ >= block_begin_ && position_ < end) return Status::OK();
+    const int64_t n = std::min(file_.block_bytes(), id_.size - position_);
+    auto bytes = file_.Read(id_, position_, n, stop_);
+    if (!bytes.ok()) return failure_ = bytes.status();
+    if (!bytes->ok()) return Status::IOError(bytes->rejection().detail);
+    block_ = std::move(*bytes).value();
+    block_begin_ = position_;
+    return Status::OK();
   }
 
   static la_int64_t Skip(archive*, void* self_pointer, la_int64_t asked) {
     auto* self = static_cast<TarReader*>(self_pointer);
-    const int64_t n = std::min<int64_t>(asked, self->size_ - self->position_);
+    const int64_t n = std::min<int64_t>(asked, self->id_.size - self->position_);
     if (n <= 0) return 0;
     self->position_ += n;
     return n;
   }
 
-  const int fd_;
-  const int64_t size_;
+  const RangeFile& file_;
+  const FileId id_;
+  const std::stop_token stop_;
   int64_t position_ = 0;
   bool open_ = false;
   archive* archive_;
-  std::array<char, 1 << 15> buffer_;
+  std::vector<uint8_t> block_;
+  int64_t block_begin_ = 0;
+  Status failure_;
 };
 
 // Entry::locator: where the data are, in which state of the tar.
 struct Place {
   int64_t offset = 0;
-  int64_t tar_size = 0;
-  std::string tar_version;
+  FileId tar;
 
   std::string ToString() const {
-    return std::to_string(offset) + " " + std::to_string(tar_size) + " " + tar_version;
+    return std::to_string(offset) + " " + std::to_string(tar.size) + " " + tar.version;
   }
 
   static std::optional<Place> Parse(const std::string& locator) {
     Place place;
-    std::array<char, 32> version{};
-    const int n = std::sscanf(locator.c_str(), "%ld %ld %31s", &place.offset, &place.tar_size,
-                              version.data());
-    place.tar_version = version.data();
-    return n == 3 ? std::optional(place) : std::nullopt;
+    int version_at = 0;
+    const int n =
+        std::sscanf(locator.c_str(), "%ld %ld %n", &place.offset, &place.tar.size, &version_at);
+    if (n != 2) return std::nullopt;
+    place.tar.version = locator.substr(static_cast<size_t>(version_at));
+    return place;
   }
 };
 
@@ -151,14 +170,14 @@ std::string_view WithoutDotSlash(std::string_view name) {
 // One pass over a tar.
 class Scan {
  public:
-  Scan(const std::string& tar, int fd, const struct stat& info, bool labels,
-       const Observer& observer, ListingBuilder* out)
-      : tar_(tar),
-        info_(info),
+  Scan(const RangeFile& file, const FileId& id, bool labels, const Observer& observer,
+       std::stop_token stop, ListingBuilder* out)
+      : tar_(file.uri()),
+        id_(id),
         labels_(labels),
         observer_(observer),
         out_(out),
-        reader_(fd, info.st_size) {}
+        reader_(file, id, std::move(stop)) {}
 
   Status Run() {
     const CLocale locale;
@@ -169,6 +188,7 @@ class Scan {
       if (code == ARCHIVE_RETRY) {
         WarnOnce("is damaged after " + WithThousands(end_) + " bytes");
       } else if (code != ARCHIVE_OK) {
+        ARROW_RETURN_NOT_OK(reader_.failure());
         WarnOnce("cannot be read beyond byte " + WithThousands(end_) + " (" + reader_.error() +
                  ")");
         break;
@@ -176,7 +196,7 @@ class Scan {
         ARROW_RETURN_NOT_OK(AddMember(member));
       }
     }
-    if (end_ >= info_.st_size) WarnOnce("is cut off: its end marker is missing");
+    if (end_ >= id_.size) WarnOnce("is cut off: its end marker is missing");
     ResolveHardLinks();
     return Status::OK();
   }
@@ -187,8 +207,8 @@ class Scan {
     const std::string name(WithoutDotSlash(raw == nullptr ? "" : raw));
     const int64_t offset = reader_.data_offset();
     const int64_t size = std::max<int64_t>(archive_entry_size(member), 0);
-    const bool cut = size > info_.st_size - offset;
-    end_ = cut ? info_.st_size : offset + (size + kBlock - 1) / kBlock * kBlock;
+    const bool cut = size > id_.size - offset;
+    end_ = cut ? id_.size : offset + (size + kBlock - 1) / kBlock * kBlock;
     if (archive_entry_filetype(member) == AE_IFDIR) return Status::OK();
     const std::string file_name(BaseName(name));
     if (AnyHidden(name)) return out_->Ignore(IsHidden(file_name) ? file_name : "." + file_name);
@@ -199,7 +219,7 @@ class Scan {
   Entry MakeEntry(const std::string& name, archive_entry* member, int64_t offset, bool cut) {
     Entry entry;
     entry.path = ToUtf8(name);
-    entry.locator = Place{offset, info_.st_size, VersionOf(info_)}.ToString();
+    entry.locator = Place{offset, id_}.ToString();
     if (labels_) entry.label = ParentName(name, Stem());
     entry.version = MemberVersion(member);
     const char* target = archive_entry_hardlink(member);
@@ -227,7 +247,7 @@ class Scan {
     }
     if (cut) {
       return Rejection{Reason::kTruncated, "the tar ends inside this file",
-                       info_.st_size - std::min<int64_t>(offset, info_.st_size)};
+                       id_.size - std::min<int64_t>(offset, id_.size)};
     }
     return std::nullopt;
   }
@@ -237,7 +257,7 @@ class Scan {
     info.st_mtim.tv_sec = archive_entry_mtime(member);
     info.st_mtim.tv_nsec = archive_entry_mtime_nsec(member);
     const bool unset = info.st_mtim.tv_sec == 0 && info.st_mtim.tv_nsec == 0;
-    return VersionOf(unset ? info_ : info);
+    return unset ? id_.version : VersionOf(info);
   }
 
   // A hard link names a member before it, which holds the data of both.
@@ -274,7 +294,7 @@ class Scan {
   }
 
   const std::string& tar_;
-  const struct stat& info_;
+  const FileId& id_;
   const bool labels_;
   const Observer& observer_;
   ListingBuilder* out_;
@@ -285,65 +305,48 @@ class Scan {
 };
 
 // UsageError unless the file begins as an uncompressed tar does.
-Status CheckFormat(const std::string& path, int fd, int64_t size) {
-  if (size == 0) return NothingToRead("no image in " + Quoted(path) + ": the file is empty");
-  TarReader reader(fd, size);
+Status CheckFormat(const RangeFile& file) {
+  ARROW_ASSIGN_OR_RAISE(const FileId id, file.Identify());
+  const std::string name = Quoted(file.uri());
+  if (id.size == 0) return NothingToRead("no image in " + name + ": the file is empty");
+  TarReader reader(file, id, {});
   reader.DetectCompression();
   const CLocale locale;
   archive_entry* member = nullptr;
   const int code = reader.Next(&member);
+  ARROW_RETURN_NOT_OK(reader.failure());
   if (!reader.compression().empty()) {
-    return UsageError(Quoted(path) + " is compressed with " + reader.compression() +
+    return UsageError(name + " is compressed with " + reader.compression() +
                       ": unpack it, or recompress it as a plain .tar (images hardly shrink)");
   }
-  if (code == ARCHIVE_FATAL) {
-    return UsageError(Quoted(path) + " is not a tar file: " + reader.error());
-  }
+  if (code == ARCHIVE_FATAL) return UsageError(name + " is not a tar file: " + reader.error());
   return Status::OK();
 }
 
 }  // namespace
 
-TarSource::TarSource(const std::string& path, Fd fd, bool labels)
-    : path_(path), uri_(ToUtf8(path)), fd_(std::move(fd)), labels_(labels) {}
-
-Result<std::unique_ptr<Source>> TarSource::Open(const std::string& path,
+Result<std::unique_ptr<Source>> TarSource::Open(std::shared_ptr<const RangeFile> file,
                                                 const SourceOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const bool labels, LabelsAreFolders(options, path));
-  struct stat info;
-  Outcome<Fd> fd = OpenForReading(path, &info);
-  if (!fd.ok()) {
-    return Status::IOError("cannot read ", Quoted(path), ": ", fd.rejection().detail);
-  }
-  ARROW_RETURN_NOT_OK(CheckFormat(path, fd.value().get(), info.st_size));
-  return std::unique_ptr<Source>(new TarSource(path, std::move(fd).value(), labels));
+  ARROW_ASSIGN_OR_RAISE(const bool labels, LabelsAreFolders(options, file->uri()));
+  ARROW_RETURN_NOT_OK(CheckFormat(*file));
+  return std::unique_ptr<Source>(new TarSource(std::move(file), labels));
 }
 
 Result<Listing> TarSource::List(const Observer& observer, std::stop_token stop) const {
-  struct stat info;
-  if (fstat(fd_.get(), &info) != 0) {
-    return Status::IOError("cannot read ", Quoted(path_), ": ", ErrnoText(errno));
-  }
-  ListingBuilder builder(observer, std::move(stop));
-  ARROW_RETURN_NOT_OK(Scan(path_, fd_.get(), info, labels_, observer, &builder).Run());
-  return builder.Finish(path_, Duplicates::kLastWins);
+  ARROW_ASSIGN_OR_RAISE(const FileId id, file_->Identify());
+  ListingBuilder builder(observer, stop);
+  ARROW_RETURN_NOT_OK(Scan(*file_, id, labels_, observer, stop, &builder).Run());
+  return builder.Finish(uri(), Duplicates::kLastWins);
 }
 
 Result<Outcome<std::vector<uint8_t>>> TarSource::Read(const Entry& entry, int64_t max_bytes,
-                                                      std::stop_token) const {
-  if (entry.rejected) return *entry.rejected;
+                                                      std::stop_token stop) const {
+  using Bytes = Outcome<std::vector<uint8_t>>;
+  if (entry.rejected) return Bytes(*entry.rejected);
   const std::optional<Place> place = Place::Parse(entry.locator);
-  const auto unchanged = [&] {
-    struct stat info;
-    return place && fstat(fd_.get(), &info) == 0 && info.st_size == place->tar_size &&
-           VersionOf(info) == place->tar_version;
-  };
-  const Rejection changed{Reason::kChanged, "the tar changed after it was listed", std::nullopt};
-  if (!unchanged()) return changed;
-  if (entry.size > max_bytes) return TooLarge(entry.size, max_bytes);
-  Outcome<std::vector<uint8_t>> bytes = ReadRange(fd_.get(), place->offset, entry.size);
-  if (!bytes.ok() || unchanged()) return bytes;
-  return changed;
+  if (!place) return Bytes(Rejection{Reason::kChanged, "it was not listed in a tar", {}});
+  if (entry.size > max_bytes) return Bytes(TooLarge(entry.size, max_bytes));
+  return file_->Read(place->tar, place->offset, entry.size, std::move(stop));
 }
 
 }  // namespace pomona::io

@@ -1,12 +1,13 @@
-// Images in an uncompressed tar file.
+// Images in an uncompressed tar file, on the disk or in a bucket.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "pomona/io/file.h"
+#include "pomona/io/range_file.h"
 #include "pomona/io/source.h"
 
 namespace pomona::io {
@@ -20,24 +21,24 @@ namespace pomona::io {
 // reproducible tars are made). A tar replaced since it was listed gives kChanged.
 class TarSource : public Source {
  public:
-  // The existing file at the absolute `path`. UsageError if it is compressed or not a tar.
-  static Result<std::unique_ptr<Source>> Open(const std::string& path,
+  // UsageError if the file is compressed or not a tar.
+  static Result<std::unique_ptr<Source>> Open(std::shared_ptr<const RangeFile> file,
                                               const SourceOptions& options);
 
-  const std::string& uri() const override { return uri_; }
+  const std::string& uri() const override { return file_->uri(); }
   std::string label_rule() const override { return labels_ ? "folder" : "none"; }
   Result<Listing> List(const Observer& observer, std::stop_token stop) const override;
   using Source::Read;
   Result<Outcome<std::vector<uint8_t>>> Read(const Entry& entry, int64_t max_bytes,
                                              std::stop_token stop) const override;
+  bool remote() const override { return file_->remote(); }
 
  private:
-  TarSource(const std::string& path, Fd fd, bool labels);
+  TarSource(std::shared_ptr<const RangeFile> file, bool labels)
+      : file_(std::move(file)), labels_(labels) {}
 
-  std::string path_;  // raw bytes
-  std::string uri_;   // the same as UTF-8
-  Fd fd_;             // only ever read with pread: it has no position that threads could share
-  bool labels_;
+  const std::shared_ptr<const RangeFile> file_;
+  const bool labels_;
 };
 
 }  // namespace pomona::io

@@ -86,13 +86,18 @@ std::string GnuName(const std::string& name) {
 
 std::string End() { return std::string(1024, '\0'); }
 
+Result<std::unique_ptr<Source>> OpenTar(const std::string& path, const SourceOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(path));
+  return TarSource::Open(std::move(file), options);
+}
+
 class TarSourceTest : public ::testing::Test {
  protected:
   std::string Write(const std::string& bytes, const std::string& name = "fruits.tar") {
     return folder_.Write(name, bytes);
   }
   std::unique_ptr<Source> Open(const std::string& bytes, const std::string& label = "") {
-    return TarSource::Open(Write(bytes), {label}).ValueOrDie();
+    return OpenTar(Write(bytes), {label}).ValueOrDie();
   }
   Listing List(const Source& source) {
     warnings_.clear();
@@ -174,7 +179,7 @@ TEST_F(TarSourceTest, ReadsWhatLibarchiveWrites) {
       archive_entry_free(entry);
     }
     archive_write_free(out);
-    const auto source = TarSource::Open(path, {}).ValueOrDie();
+    const auto source = OpenTar(path, {}).ValueOrDie();
     const Listing listing = List(*source);
     ASSERT_THAT(listing.entries, SizeIs(300));
     for (int i = 299; i >= 0; --i) {
@@ -215,7 +220,7 @@ TEST_F(TarSourceTest, LabelsAreParentFoldersOrTheTarsStem) {
   EXPECT_EQ(listing.entries[2].label, "b");
   EXPECT_EQ(listing.entries[3].label, "fruits");
   for (const Entry& entry : List(*Open(tar, "none")).entries) EXPECT_EQ(entry.label, std::nullopt);
-  EXPECT_TRUE(IsUsageError(TarSource::Open(Write(tar), {"variety"}).status()));
+  EXPECT_TRUE(IsUsageError(OpenTar(Write(tar), {"variety"}).status()));
 }
 
 TEST_F(TarSourceTest, TheLastOfMembersWithOneNameCounts) {
@@ -272,7 +277,7 @@ TEST_F(TarSourceTest, MembersWithoutATimeHaveTheTarsOwn) {
   const std::string path = Write(Member("a.jpg", "a", 0) + Member("b.jpg", "b") + End());
   const timespec times[2] = {{1, 0}, {1'700'000'000, 42}};
   ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
-  const Listing listing = List(*TarSource::Open(path, {}).ValueOrDie());
+  const Listing listing = List(*OpenTar(path, {}).ValueOrDie());
   EXPECT_EQ(listing.entries[0].version, "1700000000000000042");
   EXPECT_EQ(listing.entries[1].version, "1600000000000000000");
 }
@@ -365,16 +370,16 @@ TEST_F(TarSourceTest, CompressedTarsAreAUsageError) {
     archive_write_data(out, "a", 1);
     archive_entry_free(entry);
     archive_write_free(out);
-    const Status status = TarSource::Open(path, {}).status();
+    const Status status = OpenTar(path, {}).status();
     EXPECT_TRUE(IsUsageError(status)) << status;
     EXPECT_THAT(status.message(), HasSubstr(std::string("compressed with ") + name));
   }
 }
 
 TEST_F(TarSourceTest, WhatIsNoTarOrHoldsNothingSaysSo) {
-  EXPECT_TRUE(IsUsageError(TarSource::Open(Write("just text"), {}).status()));
-  EXPECT_TRUE(IsUsageError(TarSource::Open(Write(std::string(5000, 'x')), {}).status()));
-  EXPECT_TRUE(IsNothingToRead(TarSource::Open(Write(""), {}).status()));
+  EXPECT_TRUE(IsUsageError(OpenTar(Write("just text"), {}).status()));
+  EXPECT_TRUE(IsUsageError(OpenTar(Write(std::string(5000, 'x')), {}).status()));
+  EXPECT_TRUE(IsNothingToRead(OpenTar(Write(""), {}).status()));
   EXPECT_TRUE(IsNothingToRead(Open(std::string(10'240, '\0'))->List({}, {}).status()));
   const Status status = Open(Member("a.txt", "a") + End())->List({}, {}).status();
   EXPECT_TRUE(IsNothingToRead(status));
@@ -395,8 +400,8 @@ TEST_F(TarSourceTest, ATarReplacedAfterTheListingIsNoticed) {
 // As a cluster does: listed by one process, read by another.
 TEST_F(TarSourceTest, EntriesAreReadByAnotherSourceOfTheSameTar) {
   const std::string path = Write(Member("a.jpg", "aaa") + End());
-  const Listing listing = List(*TarSource::Open(path, {}).ValueOrDie());
-  const auto other = TarSource::Open(path, {}).ValueOrDie();
+  const Listing listing = List(*OpenTar(path, {}).ValueOrDie());
+  const auto other = OpenTar(path, {}).ValueOrDie();
   EXPECT_EQ(Text(other->Read(listing.entries[0], kNoLimit)), "aaa");
   Entry forged = listing.entries[0];
   forged.locator = "nonsense";
