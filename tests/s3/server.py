@@ -34,7 +34,7 @@ def free_port():
 
 
 def die_with_parent():
-    """The server ends with the tests, however they end."""
+    """The server ends with the tests, however they end: with the thread that started it."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 

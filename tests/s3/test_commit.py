@@ -1,4 +1,5 @@
 """Writers that race, are killed or lose the store: one wins, and nothing is lost."""
+import json
 import random
 import shutil
 import threading
@@ -89,16 +90,22 @@ def test_killed_at_random_moments(pomona, small, bucket):
 
 def test_the_server_dies_and_comes_back(pomona, small, bucket, server):
     bucket.upload(SAMPLES, "images")
+    died = threading.Event()
 
     def before(number, method, path):
         if number == 30:
             server.stop()
-            threading.Timer(1, server.start).start()
+            died.set()
 
     proxy = s3.Proxy(server, before)
     pomona.env["AWS_ENDPOINT_URL_S3"] = proxy.url
-    done = pomona.json("extract", bucket.uri + "/images", bucket.uri + "/results", "--model", small,
-                       "--denoise", "none", "--part-images", "4")
+    process = pomona.start("extract", bucket.uri + "/images", bucket.uri + "/results", "--model",
+                           small, "--denoise", "none", "--part-images", "4", "--json")
+    assert died.wait(TIMEOUT_SECONDS)
+    server.start()
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 0, err
+    done = json.loads(out)
     assert (done["featured"], done["rejected"]) == (50, 0)
     pomona.run("verify", bucket.uri + "/results")
     proxy.close()
