@@ -24,7 +24,7 @@ inline constexpr int kFirstColumn = kFirstWeight - kPatchHalf;
 // How many rows are worked on at once: so many that few sums are made from scratch, so few that
 // all stays in the cache.
 inline constexpr int kStrip = 32;
-inline constexpr int kPlaneRows = kStrip + kSearchHalf + kPatch;
+inline constexpr int kPlaneRows = kStrip + kSearchHalf + 2 * kPatch;
 // No patch comes near this, and 7 of it fit into 31 bits.
 inline constexpr int32_t kFar = 1 << 28;
 
