@@ -22,6 +22,13 @@ std::string Env(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+// The first line of what the library says, which goes on with times and request numbers.
+Status Told(const Status& error, const std::string& context) {
+  return WithContext(
+      error.ok() ? error : error.WithMessage(error.message().substr(0, error.message().find('\n'))),
+      context);
+}
+
 // "http://host:port" -> "http", "host:port".
 struct Endpoint {
   std::string scheme;
@@ -103,7 +110,7 @@ class ArrowWriter : public ObjectWriter {
       if (!written.ok()) (void)stream->Abort();
       return written;
     };
-    return WithContext(write(), "cannot write " + bucket_->uri());
+    return Told(write(), "cannot write " + bucket_->uri());
   }
 
  private:
@@ -127,7 +134,7 @@ class ArrowBucket : public Bucket {
     below.recursive = true;
     below.allow_not_found = true;
     const auto infos = files_->GetFileInfo(below);
-    if (!infos.ok()) return WithContext(infos.status(), "cannot list " + uri_);
+    if (!infos.ok()) return Told(infos.status(), "cannot list " + uri_);
     if (stop.stop_requested()) return Interrupted("stopped while listing");
     std::vector<Object> objects;
     for (const auto& info : *infos) {
@@ -138,7 +145,7 @@ class ArrowBucket : public Bucket {
 
   Result<std::optional<Object>> Find(const std::string& key) const override {
     const auto info = files_->GetFileInfo(Path(key));
-    if (!info.ok()) return WithContext(info.status(), "cannot look for " + uri_ + "/" + key);
+    if (!info.ok()) return Told(info.status(), "cannot look for " + uri_ + "/" + key);
     return info->IsFile() ? std::optional(ObjectOf(*info)) : std::nullopt;
   }
 
@@ -158,7 +165,7 @@ class ArrowBucket : public Bucket {
       if (now.ok() && !*now) {
         return Bytes(Rejection{Reason::kMissing, "it is no longer in the bucket", {}});
       }
-      return WithContext(n.status(), "cannot read " + uri_ + "/" + ToUtf8(object.key));
+      return Told(n.status(), "cannot read " + uri_ + "/" + ToUtf8(object.key));
     }
     if (*n == length) return Bytes(std::move(bytes));
     return Bytes(Rejection{Reason::kChanged, "it is no longer as long as it was listed", {}});
@@ -186,10 +193,12 @@ class ArrowBucket : public Bucket {
     return true;
   }
 
+  bool conditional() const override { return false; }
+
   Status Delete(const std::string& key) override {
     ARROW_ASSIGN_OR_RAISE(const auto object, Find(key));
     if (!object) return Status::OK();
-    return WithContext(files_->DeleteFile(Path(key)), "cannot delete " + uri_ + "/" + key);
+    return Told(files_->DeleteFile(Path(key)), "cannot delete " + uri_ + "/" + key);
   }
 
   Result<std::vector<Upload>> ListUploads(const std::string&) const override {

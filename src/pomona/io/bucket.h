@@ -100,6 +100,9 @@ class Bucket {
   virtual Result<bool> PutIf(const std::string& key, std::string_view bytes,
                              const std::optional<std::string>& before) = 0;
 
+  // Whether PutIf asks the store itself; if not, it looks and then writes.
+  virtual bool conditional() const = 0;
+
   // Deleting what is not there is no error.
   virtual Status Delete(const std::string& key) = 0;
 

@@ -27,6 +27,7 @@ class S3Bucket : public Bucket {
   Result<std::unique_ptr<ObjectWriter>> Create(const std::string& key) override;
   Result<bool> PutIf(const std::string& key, std::string_view bytes,
                      const std::optional<std::string>& before) override;
+  bool conditional() const override { return true; }
   Status Delete(const std::string& key) override;
   Result<std::vector<Upload>> ListUploads(const std::string& prefix) const override;
   Status Abort(const Upload& upload) override;
