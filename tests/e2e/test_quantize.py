@@ -72,18 +72,19 @@ def turned(folder):
 
 @pytest.mark.skipif(not NNCF.exists(), reason="NNCF is large: `make test-quantize` installs it")
 def test_the_whole_way(pomona):
-    """The card agrees with f32, runs, and comes out the same the second time."""
+    """The card agrees with f32, is found, and runs."""
     pomona.env["POMONA_PYTHON"] = str(NNCF)
     turned(pomona.folder / "images")
-    args = ("models", "quantize", ID, "images", "--out", "cards", "--denoise", "none")
-    done = pomona.json(*args)
+    process = pomona.start("models", "quantize", ID, "images", "--out", "cards", "--denoise", "none",
+                           "--json")
+    out, said = process.communicate()  # minutes, on a busy machine
+    assert process.returncode == 0, said
+    done = json.loads(out)
     assert done["calibration"] == 267 and done["unusable"] == 0
     assert done["agreement"] == done["attempts"][-1]["agreement"]
     assert done["agreement"]["images"] == 133 and done["agreement"]["min_cosine"] >= 0.99
     first = files(pomona.folder / "cards")
     assert set(first) == {f"{ID}-int8.{suffix}" for suffix in ("json", "xml", "bin")}
-    pomona.json(*args, "--threads", "1")
-    assert files(pomona.folder / "cards") == first
     pomona.env["POMONA_MODELS"] = str(pomona.folder / "cards")
     shown = pomona.json("models", "info", ID + "-int8")
     assert shown["quantized_from"]["agreement"] == done["agreement"]

@@ -146,7 +146,7 @@ nlohmann::json Choice::Recorded() const {
 
 Result<Choice> Choose(const io::Source& source, const io::Listing& listing, const LoadRunner& load,
                       const ChooseOptions& options, const Observer& observer,
-                      std::stop_token stop) {
+                      const std::stop_token& stop) {
   ARROW_ASSIGN_OR_RAISE(std::vector<Candidate> all, LoadAll(load));
   Choice choice;
   choice.budget = options.budget;

@@ -60,6 +60,7 @@ inline constexpr int64_t kFewestImages = 20;
 // compare, f32 is taken. An error only if f32 cannot be had or the source fails; Cancelled when
 // stopped.
 Result<Choice> Choose(const io::Source& source, const io::Listing& listing, const LoadRunner& load,
-                      const ChooseOptions& options, const Observer& observer, std::stop_token stop);
+                      const ChooseOptions& options, const Observer& observer,
+                      const std::stop_token& stop);
 
 }  // namespace pomona::precision

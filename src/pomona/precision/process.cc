@@ -16,6 +16,7 @@ namespace {
 
 Result<pid_t> Start(const std::vector<std::string>& command, const std::filesystem::path& log) {
   std::vector<char*> argv;
+  argv.reserve(command.size() + 1);
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -34,7 +35,7 @@ Result<pid_t> Start(const std::vector<std::string>& command, const std::filesyst
 }  // namespace
 
 Result<int> RunProcess(const std::vector<std::string>& command, const std::filesystem::path& log,
-                       std::stop_token stop) {
+                       const std::stop_token& stop) {
   ARROW_ASSIGN_OR_RAISE(const pid_t pid, Start(command, log));
   int state = 0;
   bool stopped = false;

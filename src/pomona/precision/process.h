@@ -14,6 +14,6 @@ namespace pomona::precision {
 // Gives the exit code, or 128 + the signal that ended it. An error if it cannot be started;
 // Cancelled, with the program ended, when stopped.
 Result<int> RunProcess(const std::vector<std::string>& command, const std::filesystem::path& log,
-                       std::stop_token stop);
+                       const std::stop_token& stop);
 
 }  // namespace pomona::precision

@@ -266,7 +266,7 @@ Result<fs::path> FindPython() {
 
 Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& source,
                                 const QuantizeOptions& options, const Observer& observer,
-                                std::stop_token stop) {
+                                const std::stop_token& stop) {
   ARROW_RETURN_NOT_OK(CheckCpu(model::Precision::kInt8, options.cpu));
   if (card.quantized_from) return UsageError("model '" + card.id + "' is int8 already");
   if (options.images < kFewestCalibration) {

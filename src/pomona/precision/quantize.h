@@ -51,6 +51,6 @@ Result<std::filesystem::path> FindPython();
 // card that is int8 already, or with fewer usable images than twice kFewestCalibration.
 Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& source,
                                 const QuantizeOptions& options, const Observer& observer,
-                                std::stop_token stop);
+                                const std::stop_token& stop);
 
 }  // namespace pomona::precision

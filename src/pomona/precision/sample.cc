@@ -50,7 +50,9 @@ Result<std::optional<image::Image>> PrepareOne(const io::Source& source, const i
                                                const std::stop_token& stop) try {
   ARROW_ASSIGN_OR_RAISE(const auto bytes, source.Read(entry, options.limits.max_bytes, stop));
   if (!bytes.ok()) return std::nullopt;
-  const auto decoded = image::Decode(bytes.value(), options.limits);
+  ARROW_ASSIGN_OR_RAISE(
+      const auto decoded,
+      image::DecodeIn(options.sandbox, bytes.value(), options.limits, options.recipe.jpeg_policy));
   if (!decoded.ok()) return std::nullopt;
   return image::Prepare(decoded.value(), options.recipe);
 } catch (const std::bad_alloc&) {
@@ -93,7 +95,7 @@ std::vector<io::Entry> StratifiedSample(const std::vector<io::Entry>& entries, i
 
 Result<PreparedSample> PrepareSample(const io::Source& source, std::span<const io::Entry> entries,
                                      const SampleOptions& options, const Observer& observer,
-                                     std::stop_token stop) {
+                                     const std::stop_token& stop) {
   std::vector<std::optional<image::Image>> prepared(entries.size());
   Progress progress{"sample", 0, static_cast<int64_t>(entries.size()), 0};
   std::mutex reporting;
@@ -116,7 +118,7 @@ Result<PreparedSample> PrepareSample(const io::Source& source, std::span<const i
 }
 
 Result<SampleFeatures> RunSample(model::Runner* runner, std::span<const image::Image> images,
-                                 int threads, std::stop_token stop) {
+                                 int threads, const std::stop_token& stop) {
   using Clock = std::chrono::steady_clock;
   const auto d = static_cast<size_t>(runner->dimension());
   SampleFeatures out;

@@ -11,6 +11,7 @@
 #include "pomona/image/decode.h"
 #include "pomona/image/image.h"
 #include "pomona/image/recipe.h"
+#include "pomona/image/sandbox.h"
 #include "pomona/io/source.h"
 #include "pomona/model/runner.h"
 
@@ -26,6 +27,7 @@ struct SampleOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
   int threads = 1;
+  image::Sandbox* sandbox = nullptr;  // where images are decoded; null: in this process
 };
 
 struct PreparedSample {
@@ -37,7 +39,7 @@ struct PreparedSample {
 // as a whole fails; Cancelled when stopped.
 Result<PreparedSample> PrepareSample(const io::Source& source, std::span<const io::Entry> entries,
                                      const SampleOptions& options, const Observer& observer,
-                                     std::stop_token stop);
+                                     const std::stop_token& stop);
 
 struct SampleFeatures {
   std::vector<float> values;     // images x dimension, row-major
@@ -46,6 +48,6 @@ struct SampleFeatures {
 
 // Runs every image, `threads` at a time.
 Result<SampleFeatures> RunSample(model::Runner* runner, std::span<const image::Image> images,
-                                 int threads, std::stop_token stop);
+                                 int threads, const std::stop_token& stop);
 
 }  // namespace pomona::precision
