@@ -10,6 +10,7 @@
 
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
+#include "pomona/dataset/removed.h"
 
 namespace pomona::dataset {
 namespace {
@@ -21,6 +22,14 @@ std::string PartPath(const std::string& key) {
 PartEntry Describe(const std::string& key, const Part& part, const arrow::Buffer& file) {
   return {key, static_cast<int64_t>(part.rows.size()), static_cast<int64_t>(part.rejected.size()),
           file.size(), Xxh3Hex(std::span(file.data(), static_cast<size_t>(file.size())))};
+}
+
+// The files that a manifest names.
+std::set<std::string> Files(const Manifest& manifest) {
+  std::set<std::string> names;
+  for (const PartEntry& part : manifest.parts) names.insert(PartPath(part.key));
+  if (manifest.removed > 0) names.insert(RemovedName(manifest.removed_hash));
+  return names;
 }
 
 // The columns of rejected.parquet.
@@ -186,12 +195,10 @@ Status Commit(io::Store* store, const Manifest& manifest, const Dataset* replace
   }
   ARROW_RETURN_NOT_OK(WriteRejected(store));
   std::set<std::string> superseded;
-  if (replaced != nullptr) {
-    for (const PartEntry& part : replaced->manifest().parts) superseded.insert(part.key);
-  }
-  for (const PartEntry& part : manifest.parts) superseded.erase(part.key);
+  if (replaced != nullptr) superseded = Files(replaced->manifest());
+  for (const std::string& name : Files(manifest)) superseded.erase(name);
   // A plain Parquet reader takes every part it finds in the folder.
-  for (const std::string& key : superseded) ARROW_RETURN_NOT_OK(store->Delete(PartPath(key)));
+  for (const std::string& name : superseded) ARROW_RETURN_NOT_OK(store->Delete(name));
   return Status::OK();
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "pomona/dataset/dataset.h"
+#include "pomona/dataset/removed.h"
 
 namespace pomona::dataset {
 namespace {
@@ -14,6 +15,11 @@ bool IsPart(const std::string& name) {
          name.find('/', prefix.size()) == std::string::npos;
 }
 
+bool IsRemovedList(const std::string& name) {
+  const std::string prefix = std::string(kFeaturesFolder) + "/_pomona/removed-";
+  return name.starts_with(prefix) && name.ends_with(".parquet");
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> FindGarbage(const io::Store& store) {
@@ -21,6 +27,9 @@ Result<std::vector<std::string>> FindGarbage(const io::Store& store) {
   ARROW_ASSIGN_OR_RAISE(const bool has_manifest, store.Exists(kManifestName));
   if (has_manifest) {
     ARROW_ASSIGN_OR_RAISE(const Dataset dataset, Dataset::Open(store));
+    if (dataset.manifest().removed > 0) {
+      committed.insert(RemovedName(dataset.manifest().removed_hash));
+    }
     for (const PartEntry& part : dataset.manifest().parts) {
       committed.insert(std::string(kFeaturesFolder) + "/" + PartName(part.key));
     }
@@ -28,7 +37,8 @@ Result<std::vector<std::string>> FindGarbage(const io::Store& store) {
   ARROW_ASSIGN_OR_RAISE(std::vector<std::string> garbage, store.ListUnfinished());
   ARROW_ASSIGN_OR_RAISE(const auto files, store.List(""));
   for (const io::FileInfo& file : files) {
-    if (IsPart(file.name) && !committed.contains(file.name)) garbage.push_back(file.name);
+    const bool ours = IsPart(file.name) || IsRemovedList(file.name);
+    if (ours && !committed.contains(file.name)) garbage.push_back(file.name);
   }
   std::sort(garbage.begin(), garbage.end());
   return garbage;

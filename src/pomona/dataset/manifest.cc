@@ -37,6 +37,9 @@ Status CheckManifest(const Manifest& manifest) {
       !manifest.model.at(dimension).is_number_integer() || manifest.dimension() < 1) {
     return Status::Invalid("field 'model' has no positive identity.output.dimension");
   }
+  if (manifest.removed < 0 || (manifest.removed > 0 && !IsKey(manifest.removed_hash))) {
+    return Status::Invalid("fields 'removed' and 'removed_hash' name no list");
+  }
   for (const PartEntry& part : manifest.parts) {
     if (!IsKey(part.key)) return Status::Invalid("'", part.key, "' is not the key of a part");
     if (part.rows < 0 || part.rejected < 0 || part.bytes < 0) {
@@ -100,7 +103,9 @@ std::string ToText(const Manifest& manifest) {
             {"ignored", manifest.ignored},
             {"rows", manifest.rows()},
             {"rejected", manifest.rejected()},
+            {"removed", manifest.removed},
             {"parts", parts}};
+  if (manifest.removed > 0) j["removed_hash"] = manifest.removed_hash;
   if (!manifest.precision_choice.is_null()) j["precision_choice"] = manifest.precision_choice;
   return j.dump(2) + "\n";
 }
@@ -119,6 +124,8 @@ Result<Manifest> ParseManifest(const std::string& text) {
     manifest.recipe = j.at("recipe");
     manifest.model = j.at("model");
     manifest.ignored = j.at("ignored").get<int64_t>();
+    manifest.removed = j.at("removed").get<int64_t>();
+    if (manifest.removed != 0) manifest.removed_hash = j.at("removed_hash").get<std::string>();
     if (j.contains("precision_choice")) manifest.precision_choice = j.at("precision_choice");
     for (const json& part : j.at("parts")) manifest.parts.push_back(PartEntryFromJson(part));
     ARROW_RETURN_NOT_OK(CheckManifest(manifest));

@@ -30,6 +30,8 @@ struct Manifest {
   nlohmann::json model;   // {"id", "identity": Card::Identity(), "weights_sha256", "precision"}
   std::vector<PartEntry> parts;     // in the order in which everything reads them
   int64_t ignored = 0;              // files of the source passed over by name
+  int64_t removed = 0;              // images that the source no longer has (dataset/removed.h)
+  std::string removed_hash;         // XXH3-128 of their list; empty without any
   nlohmann::json precision_choice;  // what --precision auto found, no part of the contract; or null
 
   int dimension() const;            // of a feature

@@ -8,6 +8,7 @@
 #include "pomona/dataset/commit.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/garbage.h"
+#include "pomona/dataset/removed.h"
 
 namespace pomona::dataset {
 namespace {
@@ -79,6 +80,9 @@ Result<VerifyReport> Verify(const io::Store& store, const Observer& observer,
     CheckPaths(*part, name, &seen, &report);
     observer.Report({"verifying", report.rows + report.rejected,
                      manifest.rows() + manifest.rejected(), report.rejected});
+  }
+  if (const auto removed = ReadRemoved(store, manifest); !removed.ok()) {
+    report.problems.push_back(removed.status().message());
   }
   if (report.problems.empty()) ARROW_RETURN_NOT_OK(CheckRejectedFile(store, dataset, &report));
   ARROW_ASSIGN_OR_RAISE(report.leftovers, FindGarbage(store));

@@ -164,12 +164,17 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
   }
   ARROW_ASSIGN_OR_RAISE(const io::Listing listing, List(source, observer, stop));
   const std::string contract = manifest.recipe_hash() + manifest.model_hash();
-  ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(listing, committed ? &*committed : nullptr,
-                                                  contract, {options.part_images, options.limits}));
+  std::vector<dataset::Removed> removed;
+  if (committed) {
+    ARROW_ASSIGN_OR_RAISE(removed, ReadRemoved(*results, committed->manifest()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const Plan plan,
+                        MakePlan(listing, committed ? &*committed : nullptr, std::move(removed),
+                                 contract, {options.part_images, options.limits}));
   ExtractReport report;
   report.listed = plan.listed;
   report.ignored = listing.ignored;
-  report.removed = plan.removed;
+  report.removed = plan.removed_now;
   report.replaced = plan.replaced;
   manifest.ignored = listing.ignored;
 
@@ -177,6 +182,7 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
   ARROW_RETURN_NOT_OK(run.KeepAndCarry());
   const Featurizer featurizer(runner, options.recipe, options.limits, observer.profile);
   ARROW_RETURN_NOT_OK(run.Compute(source, featurizer, options, observer, stop));
+  ARROW_RETURN_NOT_OK(WriteRemoved(results, plan.removed, &manifest));
   ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, committed, observer.profile));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.featured = manifest.rows();

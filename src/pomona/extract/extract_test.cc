@@ -278,7 +278,7 @@ io::Listing MakeListing(int n) {
 }
 
 TEST(PlanTest, CutsByPathIntoPartsOfTheAskedSize) {
-  const Plan plan = MakePlan(MakeListing(2500), nullptr, "contract", {1024}).ValueOrDie();
+  const Plan plan = MakePlan(MakeListing(2500), nullptr, {}, "contract", {1024}).ValueOrDie();
   ASSERT_THAT(plan.compute, SizeIs(3));
   EXPECT_THAT(plan.compute[0].entries, SizeIs(1024));
   EXPECT_THAT(plan.compute[2].entries, SizeIs(452));
@@ -288,7 +288,7 @@ TEST(PlanTest, CutsByPathIntoPartsOfTheAskedSize) {
 
 TEST(PlanTest, AKeyDependsOnEverythingThatMatters) {
   const auto key = [](const io::Listing& listing, const std::string& contract) {
-    return MakePlan(listing, nullptr, contract, {1024})->compute.at(0).key;
+    return MakePlan(listing, nullptr, {}, contract, {1024})->compute.at(0).key;
   };
   const std::string base = key(MakeListing(3), "contract");
   EXPECT_THAT(base, SizeIs(32));
@@ -313,11 +313,11 @@ TEST(PlanTest, ImagesUnderOnePathAreAllThere) {
     listing.entries.push_back(listing.entries[0]);
     listing.entries.back().rejected = Rejection{Reason::kDuplicate, "listed before", {}};
   }
-  EXPECT_EQ(MakePlan(listing, nullptr, "c", {1024})->to_compute(), 4);
+  EXPECT_EQ(MakePlan(listing, nullptr, {}, "c", {1024})->to_compute(), 4);
 }
 
 TEST(PlanTest, PartsOfNoImagesAreRefused) {
-  EXPECT_TRUE(IsUsageError(MakePlan(MakeListing(1), nullptr, "c", {0}).status()));
+  EXPECT_TRUE(IsUsageError(MakePlan(MakeListing(1), nullptr, {}, "c", {0}).status()));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "pomona/extract/plan.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -99,10 +101,9 @@ class PartCheck {
       const dataset::Rejected& rejected = part.rejected[i];
       const bool duplicate = rejected.why.reason == Reason::kDuplicate;
       const std::string id = ids->Next(rejected.path, duplicate);
-      if (MayPassNow(rejected.why, limits)) {
-        if (pending->Find(id, rejected) == Pending::Match::kSame) {
-          pending->Retry(id, rejected.attempt + 1);
-        }
+      if (MayPassNow(rejected.why, limits) &&
+          pending->Find(id, rejected) == Pending::Match::kSame) {
+        pending->Retry(id, rejected.attempt + 1);
       } else if (Survives(id, rejected)) {
         rejected_.push_back(i);
       }
@@ -134,6 +135,9 @@ class PartCheck {
     return why.reason == Reason::kTooLarge && (pixels_pass || bytes_pass);
   }
 
+  static std::string ContentOf(const dataset::Row& row) { return row.content; }
+  static std::string ContentOf(const dataset::Rejected&) { return {}; }
+
   template <typename Committed>
   bool Survives(const std::string& id, const Committed& committed) {
     switch (pending_->Find(id, committed)) {
@@ -144,7 +148,8 @@ class PartCheck {
         ++plan_->replaced;
         return false;
       case Pending::Match::kGone:
-        ++plan_->removed;
+        plan_->removed.push_back({committed.path, committed.label, committed.bytes,
+                                  committed.version, ContentOf(committed)});
         return false;
     }
     return false;
@@ -188,6 +193,16 @@ void CutIntoParts(std::vector<PlannedEntry> entries, const std::string& contract
   }
 }
 
+// Of images removed twice the latest removal counts.
+void MergeRemoved(const io::Listing& listing, std::vector<dataset::Removed> before, Plan* plan) {
+  std::unordered_set<std::string_view> known;
+  for (const io::Entry& entry : listing.entries) known.insert(entry.path);
+  for (const dataset::Removed& removed : plan->removed) known.insert(removed.path);
+  std::erase_if(before, [&](const dataset::Removed& r) { return known.contains(r.path); });
+  plan->removed_now = static_cast<int64_t>(plan->removed.size());
+  plan->removed.insert(plan->removed.end(), before.begin(), before.end());
+}
+
 }  // namespace
 
 int64_t Plan::to_compute() const {
@@ -197,7 +212,8 @@ int64_t Plan::to_compute() const {
 }
 
 Result<Plan> MakePlan(const io::Listing& listing, const Dataset* committed,
-                      const std::string& contract, const PlanOptions& options) {
+                      std::vector<dataset::Removed> removed_before, const std::string& contract,
+                      const PlanOptions& options) {
   if (options.part_images < 1) return UsageError("a part must have at least one image");
   Plan plan;
   plan.listed = static_cast<int64_t>(listing.entries.size());
@@ -205,6 +221,7 @@ Result<Plan> MakePlan(const io::Listing& listing, const Dataset* committed,
   if (committed != nullptr) {
     ARROW_RETURN_NOT_OK(PlanCommitted(*committed, contract, options.limits, &pending, &plan));
   }
+  MergeRemoved(listing, std::move(removed_before), &plan);
   CutIntoParts(std::move(pending).SortedByPath(), contract, options.part_images, &plan);
   return plan;
 }

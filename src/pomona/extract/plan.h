@@ -11,6 +11,7 @@
 #include "pomona/base/status.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/dataset/part.h"
+#include "pomona/dataset/removed.h"
 #include "pomona/image/decode.h"
 #include "pomona/io/source.h"
 
@@ -41,8 +42,9 @@ struct Plan {
   std::vector<CarriedPart> carried;  // in the order of the old manifest
   std::vector<PlannedPart> compute;  // sorted by path
   int64_t listed = 0;                // images of the source
-  int64_t removed = 0;               // images of the old dataset that the source no longer has
-  int64_t replaced = 0;              // images whose size, version or label changed
+  std::vector<dataset::Removed> removed;  // images that the source no longer has, now and before
+  int64_t removed_now = 0;                // of these: in `committed` still
+  int64_t replaced = 0;                   // images whose size, version or label changed
 
   int64_t to_compute() const;
 };
@@ -55,7 +57,10 @@ struct PlanOptions {
 // Compares `listing` with `committed` (if any). A part's key is the XXH3-128 of `contract` (recipe
 // and model hashes) and of its images' path, label, size, version and attempt. Images rejected for
 // a transient reason, or by a limit that would let them pass now, are tried again.
+// `removed_before` are those that the committed dataset lists already; one that is back leaves the
+// list.
 Result<Plan> MakePlan(const io::Listing& listing, const dataset::Dataset* committed,
-                      const std::string& contract, const PlanOptions& options);
+                      std::vector<dataset::Removed> removed_before, const std::string& contract,
+                      const PlanOptions& options);
 
 }  // namespace pomona::extract
