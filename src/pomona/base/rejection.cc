@@ -5,7 +5,7 @@
 namespace pomona {
 namespace {
 
-constexpr std::array<std::pair<Reason, std::string_view>, 13> kNames = {{
+constexpr std::array<std::pair<Reason, std::string_view>, 14> kNames = {{
     {Reason::kMissing, "missing"},
     {Reason::kUnreadable, "unreadable"},
     {Reason::kNotAFile, "not_a_file"},
@@ -18,6 +18,7 @@ constexpr std::array<std::pair<Reason, std::string_view>, 13> kNames = {{
     {Reason::kCorrupt, "corrupt"},
     {Reason::kTooLarge, "too_large"},
     {Reason::kNoMemory, "no_memory"},
+    {Reason::kDecoderCrashed, "decoder_crashed"},
     {Reason::kNonFinite, "non_finite"},
 }};
 

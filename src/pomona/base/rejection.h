@@ -26,6 +26,7 @@ enum class Reason {
   kCorrupt,            // the image data contradict themselves
   kTooLarge,           // over a limit (pixels, bytes, scans), told from the header
   kNoMemory,           // within the limits, but the machine had no memory left for it
+  kDecoderCrashed,     // with --sandbox: the process that decoded it died or took too long, twice
   kNonFinite,          // the network gave a NaN or an infinity
 };
 

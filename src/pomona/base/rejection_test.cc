@@ -9,11 +9,11 @@
 namespace pomona {
 namespace {
 
-constexpr Reason kAll[] = {Reason::kMissing,    Reason::kUnreadable,        Reason::kNotAFile,
-                           Reason::kChanged,    Reason::kDuplicate,         Reason::kEmpty,
-                           Reason::kNotAnImage, Reason::kUnsupportedFormat, Reason::kTruncated,
-                           Reason::kCorrupt,    Reason::kTooLarge,          Reason::kNoMemory,
-                           Reason::kNonFinite};
+constexpr Reason kAll[] = {Reason::kMissing,        Reason::kUnreadable,        Reason::kNotAFile,
+                           Reason::kChanged,        Reason::kDuplicate,         Reason::kEmpty,
+                           Reason::kNotAnImage,     Reason::kUnsupportedFormat, Reason::kTruncated,
+                           Reason::kCorrupt,        Reason::kTooLarge,          Reason::kNoMemory,
+                           Reason::kDecoderCrashed, Reason::kNonFinite};
 
 // Not compiled with a reason missing (-Wswitch is an error), so that kAll cannot fall behind.
 int Number(Reason reason) {
@@ -30,6 +30,7 @@ int Number(Reason reason) {
     case Reason::kCorrupt:
     case Reason::kTooLarge:
     case Reason::kNoMemory:
+    case Reason::kDecoderCrashed:
     case Reason::kNonFinite:
       return static_cast<int>(reason);
   }

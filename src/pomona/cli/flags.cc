@@ -126,6 +126,8 @@ void ExtractFlags::Add(CLI::App* command) {
       ->check(Within(1, int64_t{1} << 40));
   add("--max-bytes", limits.max_bytes, "N", "Larger files are rejected")
       ->check(Within(1, int64_t{1} << 40));
+  command->add_flag("--sandbox", sandbox,
+                    "Decode in processes that may do nothing else; a crash rejects one image");
   command->add_option("--memory", memory, "Most memory to take, e.g. 1GB [no bound]")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true).description(""));
@@ -144,6 +146,10 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.resize, image::ParseResize(flags.resize));
   ARROW_ASSIGN_OR_RAISE(job.options.recipe.jpeg_policy, image::ParseJpegPolicy(flags.jpeg_policy));
   ARROW_ASSIGN_OR_RAISE(job.card, model::FindCard(flags.model));
+  if (flags.sandbox) {  // before anything that starts threads or holds much memory
+    ARROW_ASSIGN_OR_RAISE(job.sandbox, image::Sandbox::Start({.limits = flags.limits}));
+    job.options.sandbox = job.sandbox.get();
+  }
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results, flags.bucket.options));
   ARROW_ASSIGN_OR_RAISE(job.source,
                         io::OpenSource(flags.images, {flags.label, flags.bucket.options}));
@@ -218,6 +224,7 @@ json ToJson(const ExtractJob& job, const extract::ExtractReport& r) {
           {"dimension", job.runner->dimension()},
           {"recipe", image::ToJson(job.options.recipe)},
           {"threads", job.options.threads},
+          {"sandbox", job.sandbox != nullptr},
           {"listed", r.listed},
           {"ignored", r.ignored},
           {"featured", r.featured},

@@ -13,6 +13,7 @@
 #include "pomona/cli/command.h"
 #include "pomona/cli/profile.h"
 #include "pomona/extract/extract.h"
+#include "pomona/image/sandbox.h"
 #include "pomona/io/bucket.h"
 #include "pomona/io/source.h"
 #include "pomona/io/store.h"
@@ -37,7 +38,7 @@ struct BucketFlags {
 };
 
 // IMAGES RESULTS --model --weights --precision --denoise --resize --label --part-images --threads
-// --jpeg-policy --memory --max-pixels --max-bytes --profile
+// --jpeg-policy --sandbox --memory --max-pixels --max-bytes --profile
 struct ExtractFlags {
   std::string images;
   std::string results;
@@ -50,6 +51,7 @@ struct ExtractFlags {
   std::string label;
   int64_t part_images = 1024;
   image::DecodeLimits limits;
+  bool sandbox = false;
   ThreadsFlag threads;
   BucketFlags bucket;
   uint64_t memory = 0;  // bytes; 0: no bound
@@ -60,6 +62,7 @@ struct ExtractFlags {
 
 struct ExtractJob {
   model::Card card;
+  std::unique_ptr<image::Sandbox> sandbox;  // --sandbox
   std::unique_ptr<io::Source> source;
   std::unique_ptr<io::Store> results;
   std::unique_ptr<model::Runner> runner;

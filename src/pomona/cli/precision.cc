@@ -65,7 +65,8 @@ Status ChoosePrecision(ExtractJob* job, Context* context) {
     return Load(*job, precision);
   };
   precision::ChooseOptions options;
-  options.sample = {job->options.recipe, job->options.limits, job->options.threads};
+  options.sample = {job->options.recipe, job->options.limits, job->options.threads,
+                    job->options.sandbox};
   auto choice = precision::Choose(*job->source, listing, load, options, observer, context->stop);
   context->console.EndProgress();
   ARROW_RETURN_NOT_OK(choice.status());

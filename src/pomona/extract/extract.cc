@@ -180,7 +180,8 @@ Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, i
 
   Run run(plan, committed, results, &manifest, &report);
   ARROW_RETURN_NOT_OK(run.KeepAndCarry());
-  const Featurizer featurizer(runner, options.recipe, options.limits, observer.profile);
+  const Featurizer featurizer(runner, options.recipe, options.limits, options.sandbox,
+                              observer.profile);
   ARROW_RETURN_NOT_OK(run.Compute(source, featurizer, options, observer, stop));
   ARROW_RETURN_NOT_OK(WriteRemoved(results, plan.removed, &manifest));
   ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, committed, observer.profile));

@@ -10,6 +10,7 @@
 #include "pomona/dataset/manifest.h"
 #include "pomona/image/decode.h"
 #include "pomona/image/recipe.h"
+#include "pomona/image/sandbox.h"
 #include "pomona/io/source.h"
 #include "pomona/io/store.h"
 #include "pomona/model/runner.h"
@@ -19,6 +20,7 @@ namespace pomona::extract {
 struct ExtractOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
+  image::Sandbox* sandbox = nullptr;  // where images are decoded; null: in this process
   nlohmann::json
       precision_choice;        // what --precision auto found, for manifest and footers; or null
   int64_t part_images = 1024;  // images a part: the unit that a crash can lose

@@ -9,14 +9,14 @@
 
 namespace pomona::extract {
 
-Outcome<Featurizer::Prepared> Featurizer::Prepare(const io::Entry& entry,
-                                                  const std::vector<uint8_t>& bytes) const {
+Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry,
+                                                          const std::vector<uint8_t>& bytes) const {
   const auto decode = [&] {
     const Span span(profile_, "decode", entry.path);
-    return image::Decode(bytes, limits_, recipe_.jpeg_policy);
+    return image::DecodeIn(sandbox_, bytes, limits_, recipe_.jpeg_policy);
   };
-  const auto decoded = decode();
-  if (!decoded.ok()) return decoded.rejection();
+  ARROW_ASSIGN_OR_RAISE(const auto decoded, decode());
+  if (!decoded.ok()) return Outcome<Prepared>(decoded.rejection());
   const image::Image& pixels = decoded.value();
   Prepared out;
   out.row = {entry.path,
@@ -28,7 +28,7 @@ Outcome<Featurizer::Prepared> Featurizer::Prepare(const io::Entry& entry,
              entry.version,
              pixels.damage};
   out.image = image::Prepare(pixels, recipe_, profile_, entry.path);
-  return out;
+  return Outcome<Prepared>(std::move(out));
 }
 
 Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
@@ -50,7 +50,7 @@ Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
 Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry,
                                             const Outcome<std::vector<uint8_t>>& bytes) const try {
   if (!bytes.ok()) return Outcome<Featurized>(bytes.rejection());
-  auto prepared = Prepare(entry, bytes.value());
+  ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(entry, bytes.value()));
   if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
   return Infer(std::move(prepared).value());
 } catch (const std::bad_alloc&) {

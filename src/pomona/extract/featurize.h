@@ -10,6 +10,7 @@
 #include "pomona/dataset/part.h"
 #include "pomona/image/decode.h"
 #include "pomona/image/recipe.h"
+#include "pomona/image/sandbox.h"
 #include "pomona/io/source.h"
 #include "pomona/model/runner.h"
 
@@ -21,13 +22,13 @@ struct Featurized {
 };
 
 // Decodes, prepares and runs one image. A rejection is about the image; an error (the network
-// failed) ends the run. `profile`, if any, gets the stages "decode", "resize", "denoise" and
-// "infer". Thread-safe.
+// or the sandbox failed) ends the run. Decodes in `sandbox` if there is one. `profile`, if any,
+// gets the stages "decode", "resize", "denoise" and "infer". Thread-safe.
 class Featurizer {
  public:
   Featurizer(model::Runner* runner, const image::Recipe& recipe, const image::DecodeLimits& limits,
-             Profile* profile = nullptr)
-      : runner_(runner), recipe_(recipe), limits_(limits), profile_(profile) {}
+             image::Sandbox* sandbox = nullptr, Profile* profile = nullptr)
+      : runner_(runner), recipe_(recipe), limits_(limits), sandbox_(sandbox), profile_(profile) {}
 
   // `bytes` is what the source gave for `entry`.
   Result<Outcome<Featurized>> Run(const io::Entry& entry,
@@ -39,12 +40,14 @@ class Featurizer {
     image::Image image;
   };
 
-  Outcome<Prepared> Prepare(const io::Entry& entry, const std::vector<uint8_t>& bytes) const;
+  Result<Outcome<Prepared>> Prepare(const io::Entry& entry,
+                                    const std::vector<uint8_t>& bytes) const;
   Result<Outcome<Featurized>> Infer(Prepared prepared) const;
 
   model::Runner* runner_;
   const image::Recipe& recipe_;
   const image::DecodeLimits& limits_;
+  image::Sandbox* sandbox_;
   Profile* profile_;
 };
 

@@ -22,6 +22,8 @@ Outcome<Stored> DecodeJpeg(std::span<const uint8_t> bytes, const DecodeLimits& l
 Outcome<Stored> DecodePng(std::span<const uint8_t> bytes, const DecodeLimits& limits);
 Outcome<Stored> DecodeWebp(std::span<const uint8_t> bytes, const DecodeLimits& limits);
 
+// Why a file of so many bytes is not decoded, if it is not.
+std::optional<Rejection> CheckBytes(int64_t size, const DecodeLimits& limits);
 // Why an image of this size is not decoded, if it is not.
 std::optional<Rejection> CheckSize(int64_t width, int64_t height, const DecodeLimits& limits);
 

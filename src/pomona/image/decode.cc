@@ -1,6 +1,7 @@
 #include "pomona/image/decode.h"
 
 #include <array>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -77,15 +78,16 @@ void LayOverWhite(const uint8_t* rgba, int64_t count, uint8_t* rgb) {
   }
 }
 
+std::optional<Rejection> CheckBytes(int64_t size, const DecodeLimits& limits) {
+  if (size == 0) return Rejection{Reason::kEmpty, "the file has no bytes", 0};
+  if (size <= limits.max_bytes) return std::nullopt;
+  return Rejection{Reason::kTooLarge, HumanBytes(size) + " exceed " + HumanBytes(limits.max_bytes),
+                   std::nullopt, 0, size};
+}
+
 Outcome<Image> Decode(std::span<const uint8_t> bytes, const DecodeLimits& limits,
                       JpegPolicy policy) {
-  if (bytes.empty()) return Rejection{Reason::kEmpty, "the file has no bytes", 0};
-  if (static_cast<int64_t>(bytes.size()) > limits.max_bytes) {
-    return Rejection{
-        Reason::kTooLarge,
-        HumanBytes(static_cast<int64_t>(bytes.size())) + " exceed " + HumanBytes(limits.max_bytes),
-        std::nullopt, 0, static_cast<int64_t>(bytes.size())};
-  }
+  if (auto rejection = CheckBytes(std::ssize(bytes), limits)) return *rejection;
   Outcome<Stored> stored = DecodeStored(bytes, limits, policy);
   if (!stored.ok()) return stored.rejection();
   return ApplyOrientation(std::move(stored.value().image), stored.value().orientation);

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 REASONS = {"missing", "unreadable", "not_a_file", "changed", "duplicate", "empty", "not_an_image",
-           "unsupported_format", "truncated", "corrupt", "too_large", "non_finite"}
+           "unsupported_format", "truncated", "corrupt", "too_large", "no_memory", "decoder_crashed",
+           "non_finite"}
 
 
 def main():
