@@ -69,7 +69,7 @@ clean: ## remove build/ (results/ and .venv stay)
 setup:
 	@scripts/setup
 setup-bench:
-	@scripts/setup bench
+	@scripts/setup bench quantize
 setup-quantize:
 	@scripts/setup test quantize
 setup-lint:

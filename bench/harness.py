@@ -15,6 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "bench"
 SAMPLES = ROOT / "samples" / "fruits"
+MODELS = ROOT / "build" / "bench-models"  # int8 forms made here
 THREADS = 2
 FEW, MANY = 3546, 20622
 
@@ -30,7 +31,8 @@ def run(*command):
     """Runs a command to its end; wall time and peak memory are of the whole process."""
     command = [str(word) for word in command]
     print("bench:", " ".join(command), file=sys.stderr, flush=True)
-    environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "TF_CPP_MIN_LOG_LEVEL": "3",
+                                "POMONA_MODELS": str(MODELS)}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=errors, env=environment)
@@ -132,6 +134,13 @@ class Bench:
         )
         report = json.loads((folder / "benchmark_report.json").read_text())
         return float(report["execution_results"]["throughput"])
+
+    def resnet50_int8(self):
+        """The network of resnet50() quantised by `pomona models quantize`, as OpenVINO IR."""
+        if not (MODELS / "resnet50-int8.json").exists():
+            run(self.pomona_command, "models", "quantize", "resnet50", self.tar("five", FEW),
+                "--weights", self.resnet50(), "--out", MODELS)
+        return MODELS / "resnet50-int8.xml"
 
     def resnet50_ir(self):
         path = self.work / "resnet50.xml"
