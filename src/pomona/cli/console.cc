@@ -110,6 +110,8 @@ void Console::Error(const Status& status, int exit_code) {
   Json({{"error", message}, {"exit_code", exit_code}});
 }
 
+void Console::Flush() { std::cout.flush(); }
+
 std::string Console::Paint(const char* code, const std::string& text) const {
   const bool plain = no_color || std::getenv("NO_COLOR") != nullptr || !StderrIsTerminal();
   return plain ? text : "\x1b[" + std::string(code) + "m" + text + "\x1b[0m";

@@ -27,6 +27,8 @@ class Console {
   // The result of a command with --json; nothing otherwise.
   void Json(const nlohmann::json& result);
   void Error(const Status& status, int exit_code);
+  // What was printed so far is there for whoever reads it.
+  void Flush();
 
   // Removes a progress bar that is still on the terminal.
   void EndProgress();

@@ -14,10 +14,11 @@ constexpr char kFooter[] =
     "Writes RESULTS/features: part-*.parquet (path, label, features, ...), and in _pomona/ the\n"
     "manifest and rejected.parquet (every image without a feature, and why).";
 
-Result<int> Run(ExtractFlags* flags, Context* context) {
-  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(*flags));
+Result<int> Once(ExtractFlags* flags, ExtractJob* opened, bool first, Context* context) {
+  ExtractJob& job = *opened;
   ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report,
                         RunExtract(&job, flags->profile.profile(), context));
+  if (!first && !Changed(report)) return kExitDone;
   PrintExtract(job, report, &context->console);
   context->console.Line("  in " + job.results->Describe(dataset::kFeaturesFolder) +
                         "; next: pomona reduce RESULTS");
@@ -27,6 +28,18 @@ Result<int> Run(ExtractFlags* flags, Context* context) {
   json["profile"] = flags->profile.ToJson();
   context->console.Json(json);
   return report.rejected > 0 ? kExitRejected : kExitDone;
+}
+
+Result<int> Run(ExtractFlags* flags, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(*flags));
+  bool done_before = false;
+  return Watch(flags->watch, flags->bucket.options, context, [&]() -> Result<int> {
+    if (job.source == nullptr) ARROW_RETURN_NOT_OK(Reopen(*flags, &job));
+    auto code = Once(flags, &job, !done_before, context);
+    job.source.reset();
+    done_before = done_before || code.ok();
+    return code;
+  });
 }
 
 }  // namespace

@@ -132,7 +132,18 @@ void ExtractFlags::Add(CLI::App* command) {
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true).description(""));
   profile.Add(command);
+  watch.Add(command);
   bucket.Add(command);
+}
+
+bool Changed(const extract::ExtractReport& r) {
+  return r.computed + r.resumed + r.carried + r.removed + r.replaced > 0;
+}
+
+Status Reopen(const ExtractFlags& flags, ExtractJob* job) {
+  ARROW_ASSIGN_OR_RAISE(job->source,
+                        io::OpenSource(flags.images, {flags.label, flags.bucket.options}));
+  return Status::OK();
 }
 
 Result<ExtractJob> Prepare(const ExtractFlags& flags) {
@@ -151,8 +162,7 @@ Result<ExtractJob> Prepare(const ExtractFlags& flags) {
     job.options.sandbox = job.sandbox.get();
   }
   ARROW_ASSIGN_OR_RAISE(job.results, io::OpenStore(flags.results, flags.bucket.options));
-  ARROW_ASSIGN_OR_RAISE(job.source,
-                        io::OpenSource(flags.images, {flags.label, flags.bucket.options}));
+  ARROW_RETURN_NOT_OK(Reopen(flags, &job));
   std::error_code error;
   if (job.source->uri() == job.results->uri() ||
       std::filesystem::equivalent(job.source->uri(), job.results->uri(), error)) {

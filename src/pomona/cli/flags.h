@@ -12,6 +12,7 @@
 #include "pomona/base/status.h"
 #include "pomona/cli/command.h"
 #include "pomona/cli/profile.h"
+#include "pomona/cli/watch.h"
 #include "pomona/extract/extract.h"
 #include "pomona/image/sandbox.h"
 #include "pomona/io/bucket.h"
@@ -38,7 +39,7 @@ struct BucketFlags {
 };
 
 // IMAGES RESULTS --model --weights --precision --denoise --resize --label --part-images --threads
-// --jpeg-policy --sandbox --memory --max-pixels --max-bytes --profile
+// --jpeg-policy --sandbox --memory --max-pixels --max-bytes --profile --watch --watch-queue
 struct ExtractFlags {
   std::string images;
   std::string results;
@@ -56,6 +57,7 @@ struct ExtractFlags {
   BucketFlags bucket;
   uint64_t memory = 0;  // bytes; 0: no bound
   ProfileFlag profile;
+  WatchFlags watch;
 
   void Add(CLI::App* command);
 };
@@ -75,6 +77,12 @@ struct ExtractJob {
 // Everything that can be wrong with the flags is found here, cheapest first, before any image is
 // read.
 Result<ExtractJob> Prepare(const ExtractFlags& flags);
+
+// Whether an extraction left the dataset other than it was.
+bool Changed(const extract::ExtractReport& report);
+
+// Opens the source anew, so that a file that was replaced is read as it is now.
+Status Reopen(const ExtractFlags& flags, ExtractJob* job);
 
 Result<extract::ExtractReport> RunExtract(ExtractJob* job, Profile* profile, Context* context);
 

@@ -37,17 +37,17 @@ void PrintFiles(const io::Store& results, Console* console) {
   line("            ", "features/", "the features, for any Parquet reader");
 }
 
-Result<int> Run(RunFlags* flags, Context* context) {
+Result<int> Once(RunFlags* flags, const reduce::Components& k, ExtractJob* opened, bool first,
+                 Context* context) {
   Console& console = context->console;
   Profile* const profile = flags->extract.profile.profile();
-  ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags->components.k));
-  ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags->extract.model));
-  ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
-  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
+  ExtractJob& job = *opened;
   ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, profile, context));
+  if (!first && !Changed(report)) return kExitDone;
   PrintExtract(job, report, &console);
   nlohmann::json extracted = ToJson(job, report);
-  job.runner.reset();  // the network's memory is free for the reduction
+  // The network's memory is free for the reduction.
+  if (!flags->extract.watch.on()) job.runner.reset();
 
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
   const auto fit = [&] {
@@ -68,6 +68,21 @@ Result<int> Run(RunFlags* flags, Context* context) {
   extracted["profile"] = flags->extract.profile.ToJson();
   console.Json({{"extract", extracted}, {"reduce", ToJson(pca)}, {"plots", plots}});
   return report.rejected > 0 ? kExitRejected : kExitDone;
+}
+
+Result<int> Run(RunFlags* flags, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags->components.k));
+  ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags->extract.model));
+  ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
+  ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
+  bool done_before = false;
+  return Watch(flags->extract.watch, flags->extract.bucket.options, context, [&]() -> Result<int> {
+    if (job.source == nullptr) ARROW_RETURN_NOT_OK(Reopen(flags->extract, &job));
+    auto code = Once(flags, k, &job, !done_before, context);
+    job.source.reset();
+    done_before = done_before || code.ok();
+    return code;
+  });
 }
 
 }  // namespace
