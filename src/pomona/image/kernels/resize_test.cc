@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+
 #include "pomona/image/testing.h"
 
 namespace pomona::image {
@@ -76,6 +80,86 @@ TEST(Resize, OneColourStaysItAtAnySize) {
           ASSERT_EQ(out.rgb[i + 1], 0) << method.name;
           ASSERT_EQ(out.rgb[i + 2], 77) << method.name;
         }
+      }
+    }
+  }
+}
+
+// OpenCV's cubic in integers as it is defined: 4 x 4 pixels around each, those at the edge
+// repeated.
+class CubicReference {
+ public:
+  CubicReference(const Image& image, int width, int height)
+      : image_(image), width_(width), height_(height) {}
+
+  Image Run() const {
+    Image out{width_, height_, {}};
+    for (int y = 0; y < height_; ++y) {
+      for (int x = 0; x < width_; ++x) {
+        for (int c = 0; c < 3; ++c) out.rgb.push_back(Sample(x, y, c));
+      }
+    }
+    return out;
+  }
+
+ private:
+  struct Taps {
+    int first;
+    std::array<int64_t, 4> weight;
+  };
+
+  static Taps TapsOf(int i, int from, int to) {
+    const auto at = static_cast<float>((i + 0.5) * (static_cast<double>(from) / to) - 0.5);
+    const float left = std::floor(at);
+    const float x = at - left;
+    constexpr float kA = -0.75F;
+    const auto outer = [](float d) { return ((kA * d - 5 * kA) * d + 8 * kA) * d - 4 * kA; };
+    const auto inner = [](float d) { return ((kA + 2) * d - (kA + 3)) * d * d + 1; };
+    const std::array<float, 3> w = {outer(x + 1), inner(x), inner(1 - x)};
+    Taps taps{static_cast<int>(left) - 1, {}};
+    for (size_t k = 0; k < 3; ++k) taps.weight[k] = std::lrint(w[k] * 2048);
+    taps.weight[3] = std::lrint((1 - w[0] - w[1] - w[2]) * 2048);
+    return taps;
+  }
+
+  uint8_t Sample(int x, int y, int c) const {
+    const Taps across = TapsOf(x, image_.width, width_);
+    const Taps down = TapsOf(y, image_.height, height_);
+    int64_t sum = 0;
+    for (int j = 0; j < 4; ++j) {
+      for (int i = 0; i < 4; ++i) {
+        const int column = std::clamp(across.first + i, 0, image_.width - 1);
+        const int row = std::clamp(down.first + j, 0, image_.height - 1);
+        const auto at = static_cast<size_t>((row * image_.width + column) * 3 + c);
+        sum += across.weight[static_cast<size_t>(i)] * down.weight[static_cast<size_t>(j)] *
+               image_.rgb[at];
+      }
+    }
+    // Exact in double; std::nearbyint takes the even one of two.
+    const double level = std::nearbyint(static_cast<double>(sum) / (1 << 22));
+    return static_cast<uint8_t>(std::clamp(level, 0.0, 255.0));
+  }
+
+  const Image& image_;
+  int width_;
+  int height_;
+};
+
+// Black and white overshoot most; sizes below 4 have fewer pixels than taps; twice the size has
+// values midway between two levels.
+TEST(Resize, BicubicFollowsTheDefinitionOnEveryInstructionSet) {
+  for (const auto& [width, height] : {std::pair{1, 1}, {2, 3}, {3, 2}, {4, 1}, {5, 7}, {40, 21}}) {
+    Image image = Noise(width, height);
+    for (const bool black_and_white : {false, true}) {
+      if (black_and_white) {
+        for (uint8_t& value : image.rgb) value = value > 127 ? 255 : 0;
+      }
+      for (const auto& [w, h] : {std::pair{2 * width, 2 * height}, {23, 9}, {1, 2}, {100, 30}}) {
+        const Image expected = CubicReference(image, w, h).Run();
+        ForEachTarget([&, from = width, to = w](const std::string& target) {
+          ASSERT_EQ(ResizeBicubic(image, to, expected.height).rgb, expected.rgb)
+              << target << ", width " << from << " to " << to;
+        });
       }
     }
   }
