@@ -37,8 +37,20 @@ void PrintFiles(const io::Store& results, Console* console) {
   line("            ", "features/", "the features, for any Parquet reader");
 }
 
-Result<int> Once(RunFlags* flags, const reduce::Components& k, ExtractJob* opened, bool first,
-                 Context* context) {
+// Threads of the reduction: --threads, or fewer where --memory does not allow so many.
+Result<int> ReduceThreads(const ExtractFlags& flags, int dimension) {
+  const int threads = flags.threads.threads;
+  if (flags.memory == 0) return threads;
+  const int fit = reduce::ThreadsWithin(static_cast<int64_t>(flags.memory), dimension,
+                                        flags.part_images, threads);
+  if (fit > 0) return fit;
+  return UsageError("--memory " + HumanBytes(static_cast<int64_t>(flags.memory)) +
+                    " is too little for the principal components of " + WithThousands(dimension) +
+                    " numbers: give more, or smaller --part-images");
+}
+
+Result<int> Once(RunFlags* flags, const reduce::Components& k, int threads, ExtractJob* opened,
+                 bool first, Context* context) {
   Console& console = context->console;
   Profile* const profile = flags->extract.profile.profile();
   ExtractJob& job = *opened;
@@ -52,7 +64,7 @@ Result<int> Once(RunFlags* flags, const reduce::Components& k, ExtractJob* opene
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
   const auto fit = [&] {
     const Span span(profile, "reduce");
-    return reduce::Reduce(dataset, job.results.get(), {k, job.options.threads}, console.observer(),
+    return reduce::Reduce(dataset, job.results.get(), {k, threads}, console.observer(),
                           context->stop);
   };
   ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca, fit());
@@ -74,11 +86,12 @@ Result<int> Run(RunFlags* flags, Context* context) {
   ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags->components.k));
   ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags->extract.model));
   ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
+  ARROW_ASSIGN_OR_RAISE(const int threads, ReduceThreads(flags->extract, card.output.dimension));
   ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
   bool done_before = false;
   return Watch(flags->extract.watch, flags->extract.bucket.options, context, [&]() -> Result<int> {
     if (job.source == nullptr) ARROW_RETURN_NOT_OK(Reopen(flags->extract, &job));
-    auto code = Once(flags, k, &job, !done_before, context);
+    auto code = Once(flags, k, threads, &job, !done_before, context);
     job.source.reset();
     done_before = done_before || code.ok();
     return code;

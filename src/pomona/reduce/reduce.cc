@@ -181,6 +181,16 @@ Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
 
 }  // namespace
 
+int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads) {
+  constexpr int64_t kProgram = 100'000'000;
+  const int64_t matrix = int64_t{8} * dimension * dimension;
+  const int64_t part = part_rows * dimension * int64_t{sizeof(float)};
+  const int64_t fixed = kProgram + 5 * matrix / 2;  // the total, and what LAPACK works in
+  const int64_t each = 3 * matrix / 2 + 2 * part;   // D, R, a part and its file
+  const int64_t fit = bytes < fixed ? 0 : (bytes - fixed) / each;
+  return static_cast<int>(std::min<int64_t>(fit, threads));
+}
+
 std::string DatasetIdentity(const dataset::Manifest& manifest) {
   std::string text = manifest.recipe_hash() + manifest.model_hash();
   for (const dataset::PartEntry& part : manifest.parts) text += part.key;

@@ -31,6 +31,11 @@ struct ReduceOptions {
 Result<Pca> Reduce(const dataset::Dataset& dataset, io::Store* results,
                    const ReduceOptions& options, const Observer& observer, std::stop_token stop);
 
+// How many of `threads` threads Reduce can have so that the process takes at most `bytes`, program
+// and libraries included; 0 if not even one. Parts have `part_rows` rows. The result is the same
+// with any number.
+int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads);
+
 // What Pca::dataset says of a PCA fitted on the features that `manifest` commits: a hash of recipe,
 // model and part keys. When they differ, pca/ is of another state of features/.
 std::string DatasetIdentity(const dataset::Manifest& manifest);

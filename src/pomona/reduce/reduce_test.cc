@@ -370,5 +370,17 @@ TEST_F(ReduceTest, ModelWithChangedFieldsIsAnError) {
   }
 }
 
+TEST(ThreadsWithinTest, AsManyAsFit) {
+  EXPECT_EQ(ThreadsWithin(50'000'000, 1280, 1024, 8), 0);
+  EXPECT_EQ(ThreadsWithin(int64_t{8} << 30, 2048, 1024, 8), 8);
+  int last = 0;
+  for (int64_t bytes = 100'000'000; bytes < 2'000'000'000; bytes += 50'000'000) {
+    const int threads = ThreadsWithin(bytes, 2048, 1024, 64);
+    EXPECT_GE(threads, last);
+    last = threads;
+  }
+  EXPECT_GT(last, 8);
+}
+
 }  // namespace
 }  // namespace pomona::reduce
