@@ -293,6 +293,7 @@ TEST_F(ReduceTest, TellsAnOldResultFromTheDatasetOfNow) {
 TEST_F(ReduceTest, NoticesFilesOfTwoReductions) {
   ASSERT_TRUE(Run(Put({DrawPart(0, 20, 8)}), {{2, 0}, 1}).ok());
   const auto old = AllBytes();
+  std::filesystem::remove_all(folder_ / "features");  // a key stands for one content
   ASSERT_TRUE(Run(Put({DrawPart(1, 20, 8)}), {{2, 0}, 1}).ok());
   const auto now = AllBytes();
   for (size_t i = 0; i < kFiles.size(); ++i) {
