@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <hwy/aligned_allocator.h>
@@ -28,21 +29,62 @@ inline constexpr int kPlaneRows = kStrip + kSearchHalf + 2 * kPatch;
 // No patch comes near this, and 7 of it fit into 31 bits.
 inline constexpr int32_t kFar = 1 << 28;
 
+// Memory that a thread keeps from image to image: pages that are new to it cost more than to fill
+// them.
+class SpareMemory {
+ public:
+  using Values = hwy::AlignedFreeUniquePtr<int32_t[]>;
+  struct Block {
+    size_t size = 0;
+    Values values;
+  };
+
+  // Of `size` numbers or more.
+  static Block Take(size_t size) {
+    std::vector<Block>& spare = Spare();
+    Block* best = nullptr;
+    for (Block& block : spare) {
+      if (block.size >= size && (best == nullptr || block.size < best->size)) best = &block;
+    }
+    if (best != nullptr) {
+      std::swap(*best, spare.back());
+      Block found = std::move(spare.back());
+      spare.pop_back();
+      return found;
+    }
+    // One too small will be in the way of what images like this one need.
+    if (!spare.empty()) spare.pop_back();
+    return {size, hwy::AllocateAligned<int32_t>(size)};
+  }
+
+  static void Return(Block block) { Spare().push_back(std::move(block)); }
+
+ private:
+  static std::vector<Block>& Spare() {
+    thread_local std::vector<Block> spare;
+    return spare;
+  }
+};
+
 // Rows of so many numbers of 32 bits, aligned.
 class Rows {
  public:
-  Rows(size_t stride, size_t count)
-      : stride_(stride), values_(hwy::AllocateAligned<int32_t>(stride * count)) {
-    std::fill_n(values_.get(), stride * count, 0);
+  Rows(size_t stride, size_t count) : stride_(stride), memory_(SpareMemory::Take(stride * count)) {
+    std::fill_n(memory_.values.get(), stride * count, 0);
   }
+  ~Rows() {
+    if (memory_.values) SpareMemory::Return(std::move(memory_));
+  }
+  Rows(Rows&&) = default;
+  Rows& operator=(Rows&&) = delete;
 
-  int32_t* operator[](size_t row) { return values_.get() + row * stride_; }
-  const int32_t* operator[](size_t row) const { return values_.get() + row * stride_; }
+  int32_t* operator[](size_t row) { return memory_.values.get() + row * stride_; }
+  const int32_t* operator[](size_t row) const { return memory_.values.get() + row * stride_; }
   size_t stride() const { return stride_; }
 
  private:
   size_t stride_;
-  hwy::AlignedFreeUniquePtr<int32_t[]> values_;
+  SpareMemory::Block memory_;
 };
 
 // Whole vectors that hold a row from kFirstColumn on, and what is read beyond.

@@ -18,21 +18,35 @@ using Plane = std::vector<uint8_t>;
 // The definition as it stands: every patch against every other, pixel by pixel.
 class Reference {
  public:
-  Reference(std::vector<Plane> planes, int width, int height, float h)
-      : planes_(std::move(planes)),
-        width_(width),
-        height_(height),
-        weights_(NlmWeights(h, static_cast<int>(planes_.size()))) {}
-
-  std::vector<Plane> Run() const {
-    std::vector<Plane> out(planes_.size(), Plane(planes_[0].size()));
+  Reference(std::vector<Plane> planes, int width, int height)
+      : planes_(std::move(planes)), width_(width), height_(height) {
     for (int y = 0; y < height_; ++y) {
-      for (int x = 0; x < width_; ++x) DenoisePixel(x, y, &out);
+      for (int x = 0; x < width_; ++x) {
+        ForEachOffset([&](int dx, int dy) { distances_.push_back(Distance(x, y, dx, dy)); });
+      }
+    }
+  }
+
+  std::vector<Plane> Run(float h) const {
+    const std::vector<int> weights = NlmWeights(h, static_cast<int>(planes_.size()));
+    std::vector<Plane> out(planes_.size(), Plane(planes_[0].size()));
+    auto distance = distances_.begin();
+    for (int y = 0; y < height_; ++y) {
+      for (int x = 0; x < width_; ++x) DenoisePixel(x, y, weights, &distance, &out);
     }
     return out;
   }
 
  private:
+  using Distances = std::vector<int64_t>;
+
+  template <typename Visit>
+  static void ForEachOffset(const Visit& visit) {
+    for (int dy = -10; dy <= 10; ++dy) {
+      for (int dx = -10; dx <= 10; ++dx) visit(dx, dy);
+    }
+  }
+
   int At(size_t c, int x, int y) const {
     const int i = Reflect(y, height_) * width_ + Reflect(x, width_);
     return planes_[c][static_cast<size_t>(i)];
@@ -51,17 +65,17 @@ class Reference {
     return sum;
   }
 
-  void DenoisePixel(int x, int y, std::vector<Plane>* out) const {
+  // `distance`: the first of this pixel's; moved to that of the next.
+  void DenoisePixel(int x, int y, const std::vector<int>& weights,
+                    Distances::const_iterator* distance, std::vector<Plane>* out) const {
     int64_t weight_sum = 0;
     std::array<int64_t, 2> sums = {};
-    for (int dy = -10; dy <= 10; ++dy) {
-      for (int dx = -10; dx <= 10; ++dx) {
-        const auto bin = static_cast<size_t>(Distance(x, y, dx, dy) / 64);
-        const int64_t weight = bin < weights_.size() ? weights_[bin] : 0;
-        weight_sum += weight;
-        for (size_t c = 0; c < planes_.size(); ++c) sums[c] += weight * At(c, x + dx, y + dy);
-      }
-    }
+    ForEachOffset([&](int dx, int dy) {
+      const auto bin = static_cast<size_t>(*(*distance)++ / 64);
+      const int64_t weight = bin < weights.size() ? weights[bin] : 0;
+      weight_sum += weight;
+      for (size_t c = 0; c < planes_.size(); ++c) sums[c] += weight * At(c, x + dx, y + dy);
+    });
     const int i = y * width_ + x;
     for (size_t c = 0; c < planes_.size(); ++c) {
       (*out)[c][static_cast<size_t>(i)] =
@@ -72,17 +86,30 @@ class Reference {
   std::vector<Plane> planes_;
   int width_;
   int height_;
-  std::vector<int> weights_;
+  Distances distances_;
 };
 
-Image ReferenceDenoise(const Image& image, float h) {
-  LabImage lab = ToLab(image);
-  lab.l = Reference({lab.l}, lab.width, lab.height, h).Run()[0];
-  const auto ab = Reference({lab.a, lab.b}, lab.width, lab.height, h).Run();
-  lab.a = ab[0];
-  lab.b = ab[1];
-  return FromLab(lab);
-}
+class ReferenceDenoiser {
+ public:
+  explicit ReferenceDenoiser(const Image& image)
+      : lab_(ToLab(image)),
+        l_({lab_.l}, lab_.width, lab_.height),
+        ab_({lab_.a, lab_.b}, lab_.width, lab_.height) {}
+
+  Image Run(float h) const {
+    LabImage lab = lab_;
+    lab.l = l_.Run(h)[0];
+    const auto ab = ab_.Run(h);
+    lab.a = ab[0];
+    lab.b = ab[1];
+    return FromLab(lab);
+  }
+
+ private:
+  LabImage lab_;
+  Reference l_;
+  Reference ab_;
+};
 
 // Noise of `amplitude` levels on a slope: patches at all distances from the same to unlike.
 Image NoisySlope(int width, int height, int amplitude) {
@@ -112,14 +139,16 @@ TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
 }
 
 // Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
-// to 127 and beyond; sizes smaller than a patch and than the search, and higher than two strips.
+// to 127, up to 16 bits of distance and beyond; sizes smaller than a patch and than the search, and
+// higher than two strips.
 TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
   for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}, {3, 75}}) {
     for (const int amplitude : {12, 255}) {
       const Image image =
           amplitude == 255 ? Noise(width, height) : NoisySlope(width, height, amplitude);
+      const ReferenceDenoiser reference(image);
       for (const float h : {0.01F, 3.0F, 3.4F, 4.5F, 10.0F, 100.0F}) {
-        const Image expected = ReferenceDenoise(image, h);
+        const Image expected = reference.Run(h);
         ForEachTarget([&, w = width](const std::string& target) {
           ASSERT_EQ(NlmDenoise(image, h).rgb, expected.rgb)
               << target << ", width " << w << ", h " << h << ", amplitude " << amplitude;
@@ -140,8 +169,9 @@ TEST(Nlm, DistantColoursStayApart) {
       image.rgb[i + 1] = 0;
       image.rgb[i + 2] = static_cast<uint8_t>(blue);
     }
-    for (const float h : {2.5F, 3.0F, 3.4F, 5.0F}) {
-      const Image expected = ReferenceDenoise(image, h);
+    const ReferenceDenoiser reference(image);
+    for (const float h : {2.5F, 3.0F, 3.4F, 5.0F, 10.0F, 30.0F}) {
+      const Image expected = reference.Run(h);
       ForEachTarget([&](const std::string& target) {
         ASSERT_EQ(NlmDenoise(image, h).rgb, expected.rgb)
             << target << ", blue " << blue << ", h " << h;
@@ -172,6 +202,17 @@ TEST(Nlm, FactorsGiveEveryWeight) {
       for (size_t bin = 0; bin < weights.size(); ++bin) {
         ASSERT_EQ(factors->Weight(bin), weights[bin]) << "h " << h << ", bin " << bin;
       }
+    }
+  }
+}
+
+TEST(Nlm, FactorsGiveEveryWeightWhereEntriesAreSkipped) {
+  const std::vector<int> weights = NlmWeights(10, 1);
+  for (const size_t skipped : {7, 31, 32, 217}) {
+    const auto factors = Factorise(weights, NlmDecay(10, 1), skipped);
+    ASSERT_TRUE(factors.has_value()) << "skipped " << skipped;
+    for (size_t bin = 0; bin < weights.size(); ++bin) {
+      ASSERT_EQ(factors->Weight(bin), weights[bin]) << "skipped " << skipped << ", bin " << bin;
     }
   }
 }
