@@ -125,7 +125,7 @@ class PairPlane {
       const size_t whole = width_ - dx_;
       for (size_t x = 0; x < left; ++x) to[x] = pair_at(x);
       for (size_t x = 0; x < whole; ++x) to[left + x] = a[x] | b[x + dx_] << 16;
-      for (size_t x = left + whole; x < rows_.stride(); ++x) to[x] = pair_at(x);
+      for (size_t x = left + whole; x < left + width_ + kBeyond; ++x) to[x] = pair_at(x);
     }
   }
 
@@ -136,6 +136,9 @@ class PairPlane {
   const uint8_t* Source(const uint8_t* plane, int y) const {
     return plane + static_cast<size_t>(Reflect(y, height_)) * width_;
   }
+
+  // Columns to the right that patches come to, and what fills vectors.
+  static constexpr size_t kBeyond = 3 * kMostLanes;
 
   int left_;
   int height_;
