@@ -64,7 +64,7 @@ def times_of(build, programs):
             shutil.rmtree(results, ignore_errors=True)
             times[WHOLE] = 1000 * run(build / "pomona", "run", SAMPLES, results, "--quiet").seconds
         elif (build / name).exists():
-            for benchmark, ms in google_benchmark(build / name, only, 0.02).items():
+            for benchmark, ms in google_benchmark(build / name, only, 0.02, 1).items():
                 times[f"{name} {benchmark}"] = ms
     return times
 

@@ -30,6 +30,7 @@ class Run:
 def run(*command):
     """Runs a command to its end; wall time and peak memory are of the whole process."""
     command = [str(word) for word in command]
+    MODELS.mkdir(parents=True, exist_ok=True)
     print("bench:", " ".join(command), file=sys.stderr, flush=True)
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "TF_CPP_MIN_LOG_LEVEL": "3",
                                 "POMONA_MODELS": str(MODELS)}
@@ -149,10 +150,10 @@ class Bench:
         return path
 
 
-def google_benchmark(program, names=".", min_seconds=0.05):
-    """{name: milliseconds of CPU time an iteration, the least of five repetitions}"""
+def google_benchmark(program, names=".", min_seconds=0.05, repetitions=5):
+    """{name: milliseconds of CPU time an iteration, the least of the repetitions}"""
     report = json.loads(run(
-        program, "--benchmark_format=json", "--benchmark_repetitions=5",
+        program, "--benchmark_format=json", f"--benchmark_repetitions={repetitions}",
         f"--benchmark_min_time={min_seconds}", f"--benchmark_filter={names}").stdout)
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
     times = {}
