@@ -140,7 +140,7 @@ def test_slow_down_is_obeyed_and_transient_failures_are_no_bad_images(pomona, sm
 
     def before(number, method, path):
         if rng.random() < 0.3:
-            return rng.choice([(503, "SlowDown"), (500, "InternalError"), (502, "BadGateway")])
+            return rng.choice([s3.SLOW_DOWN, s3.INTERNAL, s3.error(502, "BadGateway")])
         return None
 
     proxy = s3.Proxy(server, before)

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <arrow/filesystem/s3fs.h>
@@ -15,6 +16,15 @@ using Clock = std::chrono::steady_clock;
 
 // The SDK renews credentials minutes before they expire.
 constexpr auto kAskAgainAfter = std::chrono::seconds(30);
+
+// Three questions to a provider, which may renew between them.
+AwsCredentials Ask(const arrow::fs::S3Options& options) {
+  AwsCredentials now;
+  do {
+    now = {options.GetAccessKey(), options.GetSecretKey(), options.GetSessionToken()};
+  } while (now.access_key != options.GetAccessKey());
+  return now;
+}
 
 std::string Env(const char* name) {
   const char* value = std::getenv(name);
@@ -83,6 +93,7 @@ struct AwsCredentialChain::State {
   std::mutex mutex;
   AwsCredentials last;
   Clock::time_point asked;
+  std::optional<Clock::time_point> renewed_in_vain;
 };
 
 AwsCredentialChain::AwsCredentialChain(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -101,11 +112,7 @@ Result<AwsCredentials> AwsCredentialChain::Get() {
   if (!state.last.access_key.empty() && Clock::now() - state.asked < kAskAgainAfter) {
     return state.last;
   }
-  AwsCredentials now;
-  do {  // three questions to the provider, which may renew between them
-    now = {state.options.GetAccessKey(), state.options.GetSecretKey(),
-           state.options.GetSessionToken()};
-  } while (now.access_key != state.options.GetAccessKey());
+  const AwsCredentials now = Ask(state.options);
   if (now.access_key.empty() || now.secret_key.empty()) {
     return Status::IOError(
         "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, give "
@@ -114,6 +121,25 @@ Result<AwsCredentials> AwsCredentialChain::Get() {
   state.last = now;
   state.asked = Clock::now();
   return now;
+}
+
+// A chain of its own: those of the SDK keep what they found for minutes. All requests that are
+// under way are refused together, and one of them asks for all.
+bool AwsCredentialChain::Renew(const AwsCredentials& refused) {
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.last != refused) return true;
+  if (state.renewed_in_vain && Clock::now() - *state.renewed_in_vain < kAskAgainAfter) return false;
+  arrow::fs::S3Options options = arrow::fs::S3Options::Defaults();
+  const AwsCredentials now = Ask(options);
+  if (now == refused || now.access_key.empty() || now.secret_key.empty()) {
+    state.renewed_in_vain = Clock::now();
+    return false;
+  }
+  state.options = std::move(options);
+  state.last = now;
+  state.asked = Clock::now();
+  return true;
 }
 
 std::string DescribeAwsCredentials() {

@@ -13,6 +13,8 @@ struct AwsCredentials {
   std::string access_key;
   std::string secret_key;
   std::string session_token;  // empty for credentials that do not expire
+
+  bool operator==(const AwsCredentials&) const = default;
 };
 
 // The usual chain, as the AWS SDK in Arrow goes through it: environment variables, the profile of
@@ -25,6 +27,9 @@ class AwsCredentialChain {
 
   // Fails, saying what to set, if nobody provides any.
   Result<AwsCredentials> Get();
+
+  // Asks everybody anew because a store calls `refused` expired. Whether Get gives others now.
+  bool Renew(const AwsCredentials& refused);
 
  private:
   struct State;

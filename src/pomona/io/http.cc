@@ -48,7 +48,6 @@ HttpAnswer::Kind KindOf(CURLcode code) {
     case CURLE_WRITE_ERROR:
       return HttpAnswer::Kind::kTooLong;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
       return HttpAnswer::Kind::kImpossible;

@@ -10,40 +10,43 @@
 namespace pomona::io {
 namespace {
 
+using Admission = Limiter::Admission;
+using Outcome = Limiter::Outcome;
+
 // One request after the other, each answered alike.
-void Ask(Limiter* limiter, int times, bool too_much) {
+void Ask(Limiter* limiter, int times, Outcome outcome) {
   for (int i = 0; i < times; ++i) {
     int64_t ticket = 0;
-    ASSERT_TRUE(limiter->Begin({}, &ticket));
-    limiter->Done(ticket, too_much);
+    ASSERT_EQ(limiter->Begin({}, &ticket), Admission::kGo);
+    limiter->Done(ticket, outcome);
   }
 }
 
 TEST(LimiterTest, GrowsByOneAnAnswerUntilItIsTooMuch) {
   Limiter limiter(16, 256);
-  Ask(&limiter, 48, false);
+  Ask(&limiter, 48, Outcome::kAnswered);
   EXPECT_EQ(limiter.limit(), 64);
-  Ask(&limiter, 1000, false);
+  Ask(&limiter, 1000, Outcome::kAnswered);
   EXPECT_EQ(limiter.limit(), 256);
-  Ask(&limiter, 1, true);
+  Ask(&limiter, 1, Outcome::kTooMuch);
   EXPECT_EQ(limiter.limit(), 128);
-  Ask(&limiter, 129, false);  // about a round of answers
+  Ask(&limiter, 129, Outcome::kAnswered);  // about a round of answers
   EXPECT_EQ(limiter.limit(), 129);
 }
 
 TEST(LimiterTest, OneRoundOfRefusalsIsOneCut) {
   Limiter limiter(64, 256);
   std::vector<int64_t> tickets(64);
-  for (int64_t& ticket : tickets) ASSERT_TRUE(limiter.Begin({}, &ticket));
-  for (const int64_t ticket : tickets) limiter.Done(ticket, true);
+  for (int64_t& ticket : tickets) ASSERT_EQ(limiter.Begin({}, &ticket), Admission::kGo);
+  for (const int64_t ticket : tickets) limiter.Done(ticket, Outcome::kTooMuch);
   EXPECT_EQ(limiter.limit(), 32);
 }
 
 TEST(LimiterTest, NeverStopsAltogether) {
   Limiter limiter(4, 256);
-  Ask(&limiter, 20, true);
+  Ask(&limiter, 10, Outcome::kTooMuch);
   EXPECT_EQ(limiter.limit(), 1);
-  Ask(&limiter, 1, false);
+  Ask(&limiter, 1, Outcome::kAnswered);
   EXPECT_EQ(limiter.limit(), 2);
 }
 
@@ -57,13 +60,13 @@ TEST(LimiterTest, NoMoreThanTheLimitAreUnderWay) {
       threads.emplace_back([&] {
         for (int i = 0; i < 50; ++i) {
           int64_t ticket = 0;
-          if (!limiter.Begin({}, &ticket)) return;
+          if (limiter.Begin({}, &ticket) != Admission::kGo) return;
           const int now = ++under_way;
           for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
           }
           std::this_thread::yield();
           --under_way;
-          limiter.Done(ticket, false);
+          limiter.Done(ticket, Outcome::kAnswered);
         }
       });
     }
@@ -72,16 +75,50 @@ TEST(LimiterTest, NoMoreThanTheLimitAreUnderWay) {
   EXPECT_GT(most, 0);
 }
 
+TEST(LimiterTest, OneAtATimeTriesAStoreThatIsDown) {
+  Limiter limiter(64, 256);
+  std::vector<int64_t> tickets(64);
+  for (int64_t& ticket : tickets) ASSERT_EQ(limiter.Begin({}, &ticket), Admission::kGo);
+  for (const int64_t ticket : tickets) limiter.Done(ticket, Outcome::kFailed);
+  EXPECT_EQ(limiter.tries(), 0);
+  int64_t ticket = 0;
+  ASSERT_EQ(limiter.Begin({}, &ticket), Admission::kGo);  // after a pause
+  std::atomic<bool> begun = false;
+  std::jthread other([&] {
+    int64_t another = 0;
+    begun = limiter.Begin({}, &another) == Admission::kGo;
+    limiter.Done(another, Outcome::kAnswered);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(begun);
+  limiter.Done(ticket, Outcome::kFailed);
+  other.join();
+  EXPECT_TRUE(begun);
+  EXPECT_EQ(limiter.tries(), 0);
+  std::vector<int64_t> more(32);  // all of them at once again
+  for (int64_t& one : more) ASSERT_EQ(limiter.Begin({}, &one), Admission::kGo);
+}
+
+TEST(LimiterTest, TriesAreCounted) {
+  Limiter limiter(64, 256);
+  Ask(&limiter, Limiter::kDownAfter, Outcome::kFailed);
+  EXPECT_EQ(limiter.tries(), 0);
+  Ask(&limiter, 3, Outcome::kFailed);
+  EXPECT_EQ(limiter.tries(), 3);
+  Ask(&limiter, 1, Outcome::kAnswered);
+  EXPECT_EQ(limiter.tries(), 0);
+}
+
 TEST(LimiterTest, WaitingCanBeStopped) {
   Limiter limiter(1, 1);
   int64_t ticket = 0;
-  ASSERT_TRUE(limiter.Begin({}, &ticket));
+  ASSERT_EQ(limiter.Begin({}, &ticket), Admission::kGo);
   std::stop_source stop;
   std::jthread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     stop.request_stop();
   });
-  EXPECT_FALSE(limiter.Begin(stop.get_token(), &ticket));
+  EXPECT_EQ(limiter.Begin(stop.get_token(), &ticket), Admission::kStopped);
 }
 
 }  // namespace

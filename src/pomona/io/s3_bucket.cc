@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cinttypes>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <mutex>
 #include <random>
@@ -43,6 +45,29 @@ int64_t TotalOf(const std::string& content_range) {
                     total);
   }
   return total;
+}
+
+// Whether the XML of a listing came to its end, which a cut one may not when its length is wrong.
+bool IsWholeResult(const S3Answer& answer) {
+  const std::string_view text(reinterpret_cast<const char*>(answer.body.data()),
+                              answer.body.size());
+  return text.substr(0, text.find_last_not_of(" \r\n") + 1).ends_with("Result>");
+}
+
+// Whether a body has as many bytes as its Content-Range, "bytes 0-99/100", says.
+bool HasItsRange(const S3Answer& answer) {
+  const std::string range = answer.Header("content-range");
+  int64_t begin = 0, end = 0;
+  if (std::sscanf(range.c_str(), "bytes %" SCNd64 "-%" SCNd64, &begin, &end) != 2) return true;
+  return std::ssize(answer.body) == end - begin + 1;
+}
+
+// Whether the object is what an attempt of ours wrote, whose answer was lost.
+Result<bool> IsByWriter(S3Client* client, const std::string& key, const std::string& writer) {
+  S3Request request;
+  request.key = key;
+  ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client->Send(request, {}));
+  return answer.ok() && answer.Header(kWriterHeader) == writer;
 }
 
 // Lists the keys below a prefix: the folders in it apart, at the same time. What is one long page
@@ -95,6 +120,7 @@ class Listing {
     request.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", prefix}};
     if (folders) request.query["delimiter"] = "/";
     if (!after.empty()) request.query["continuation-token"] = after;
+    request.is_whole = IsWholeResult;
     ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client_->Send(request, stop_.get_token()));
     auto page = ParseS3Listing(answer.body);
     if (!page.ok()) return WithContext(page.status(), "cannot list " + client_->uri());
@@ -170,8 +196,14 @@ class S3Writer : public ObjectWriter {
               "</ETag></Part>";
     }
     list += "</CompleteMultipartUpload>";
-    ARROW_RETURN_NOT_OK(
-        SendOk(client_.get(), Request("POST", {{"uploadId", upload_}}, list)).status());
+    const S3Request request = Request("POST", {{"uploadId", upload_}}, list);
+    ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client_->Send(request, {}));
+    bool done = answer.ok();
+    // The answer to an attempt that succeeded may have been lost; the upload is gone then.
+    if (answer.code == 404 && answer.attempts > 1) {
+      ARROW_ASSIGN_OR_RAISE(done, IsByWriter(client_.get(), key_, writer_));
+    }
+    if (!done) return client_->Explain(request, answer);
     upload_.clear();
     return Status::OK();
   }
@@ -189,8 +221,10 @@ class S3Writer : public ObjectWriter {
 
   Status SendPiece(std::string_view bytes) {
     if (upload_.empty()) {
-      ARROW_ASSIGN_OR_RAISE(const S3Answer begun,
-                            SendOk(client_.get(), Request("POST", {{"uploads", ""}}, {})));
+      S3Request begin = Request("POST", {{"uploads", ""}}, {});
+      begin.headers = {kWriterHeader + (": " + writer_)};
+      begin.is_whole = IsWholeResult;
+      ARROW_ASSIGN_OR_RAISE(const S3Answer begun, SendOk(client_.get(), begin));
       ARROW_ASSIGN_OR_RAISE(upload_, ParseS3UploadId(begun.body));
     }
     const std::string number = std::to_string(pieces_.size() + 1);
@@ -204,6 +238,7 @@ class S3Writer : public ObjectWriter {
 
   const std::shared_ptr<S3Client> client_;
   const std::string key_;
+  const std::string writer_ = RandomHex();
   std::string pending_;
   std::string upload_;               // "" before a multipart upload begins and after it ends
   std::vector<std::string> pieces_;  // their ETags
@@ -242,6 +277,7 @@ Result<Outcome<std::vector<uint8_t>>> S3Bucket::Read(const Object& object, int64
     request.headers.push_back("Range: bytes=" + std::to_string(offset) + "-" +
                               std::to_string(offset + length - 1));
   }
+  request.is_whole = [length](const S3Answer& answer) { return std::ssize(answer.body) == length; };
   ARROW_ASSIGN_OR_RAISE(S3Answer answer, client_->Send(request, std::move(stop)));
   const auto reject = [](Reason reason, std::string detail) {
     return Bytes(Rejection{reason, std::move(detail), std::nullopt});
@@ -266,8 +302,11 @@ Result<Outcome<std::vector<uint8_t>>> S3Bucket::Read(const Object& object, int64
 Result<std::optional<Bucket::Content>> S3Bucket::Get(const std::string& key) const {
   S3Request request;
   request.key = key;
+  request.headers = {"Range: bytes=0-"};  // so that the answer says how long it is meant to be
+  request.is_whole = HasItsRange;
   ARROW_ASSIGN_OR_RAISE(S3Answer answer, client_->Send(request, {}));
   if (answer.code == 404) return std::nullopt;
+  if (answer.code == 416) return Content{{key, 0, answer.Header("etag")}, {}};  // it is empty
   if (!answer.ok()) return client_->Explain(request, answer);
   const auto size = static_cast<int64_t>(answer.body.size());
   return Content{{key, size, answer.Header("etag")}, std::move(answer.body)};
@@ -291,14 +330,7 @@ Result<bool> S3Bucket::PutIf(const std::string& key, std::string_view bytes,
   const bool refused = answer.code == 412 || (answer.code == 404 && before);
   if (!refused) return client_->Explain(request, answer);
   // The answer to an attempt that succeeded may have been lost, and the next one refused.
-  return answer.attempts > 1 ? IsByWriter(key, writer) : Result<bool>(false);
-}
-
-Result<bool> S3Bucket::IsByWriter(const std::string& key, const std::string& writer) const {
-  S3Request request;
-  request.key = key;
-  ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client_->Send(request, {}));
-  return answer.ok() && answer.Header(kWriterHeader) == writer;
+  return answer.attempts > 1 ? IsByWriter(client_.get(), key, writer) : Result<bool>(false);
 }
 
 Status S3Bucket::Delete(const std::string& key) {
@@ -313,6 +345,7 @@ Result<std::vector<Upload>> S3Bucket::ListUploads(const std::string& prefix) con
   std::vector<Upload> out;
   S3Request request;
   request.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", prefix}};
+  request.is_whole = IsWholeResult;
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client_->Send(request, {}));
     auto page = ParseS3Uploads(answer.body);

@@ -33,8 +33,6 @@ class S3Bucket : public Bucket {
   Status Abort(const Upload& upload) override;
 
  private:
-  Result<bool> IsByWriter(const std::string& key, const std::string& writer) const;
-
   const std::shared_ptr<S3Client> client_;
 };
 

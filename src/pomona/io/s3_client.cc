@@ -5,8 +5,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
-#include <random>
+#include <ctime>
 #include <utility>
+
+#include <curl/curl.h>
 
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
@@ -19,10 +21,7 @@ using Kind = HttpAnswer::Kind;
 
 constexpr int kFirstRequests = 16;  // under way at a time, until the store has answered
 constexpr int kMostRequests = 256;
-// Delays of up to 0.1, 0.2, 0.4 ... 10 s: about half a minute until a failure is one.
-constexpr int kAttempts = 10;
-constexpr milliseconds kFirstDelay{100};
-constexpr milliseconds kMostDelay{10'000};
+constexpr int kAttempts = 10;  // about half a minute, by BackoffDelay
 
 std::string Env(const char* name) {
   const char* value = std::getenv(name);
@@ -54,13 +53,6 @@ std::string UriEncoded(std::string_view text, bool keep_slashes) {
   return out;
 }
 
-// "Full jitter": any time up to a limit that doubles, so that clients do not come back together.
-milliseconds Delay(int attempt) {
-  static thread_local std::minstd_rand random{std::random_device{}()};
-  const auto most = std::min<int64_t>(kMostDelay.count(), kFirstDelay.count() << attempt);
-  return milliseconds(std::uniform_int_distribution<int64_t>(most / 10, most)(random));
-}
-
 // False when stopped.
 bool Sleep(milliseconds time, const std::stop_token& stop) {
   std::mutex mutex;
@@ -72,12 +64,28 @@ bool Sleep(milliseconds time, const std::stop_token& stop) {
 
 bool IsSlowDown(int code) { return code == 503 || code == 429; }
 
+// What it says about the store. A caller that stops waiting says nothing against it.
+Limiter::Outcome OutcomeOf(const HttpAnswer& http) {
+  if (http.kind == Kind::kBroken || http.kind == Kind::kUnreachable) {
+    return Limiter::Outcome::kFailed;
+  }
+  if (http.kind != Kind::kAnswered) return Limiter::Outcome::kAnswered;
+  if (IsSlowDown(http.code)) return Limiter::Outcome::kTooMuch;
+  return http.code >= 500 ? Limiter::Outcome::kFailed : Limiter::Outcome::kAnswered;
+}
+
 // Answers that another attempt may well not get.
 bool IsPassing(int code, const S3Error& error) {
   static constexpr std::array<std::string_view, 4> kCodes = {
       "RequestTimeout", "ConditionalRequestConflict", "OperationAborted", "InternalError"};
   return IsSlowDown(code) || code == 500 || code == 502 || code == 504 ||
          std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
+}
+
+// Of a session token.
+bool IsExpired(const S3Error& error) {
+  return error.code == "ExpiredToken" || error.code == "InvalidToken" ||
+         error.code == "TokenRefreshRequired";
 }
 
 // Refusals of whoever asks, whatever the object.
@@ -88,6 +96,15 @@ bool IsAboutTheCaller(const S3Error& error) {
       "AccountProblem", "RequestTimeTooSkewed", "PermanentRedirect",
       "RequestExpired", "InvalidSecurity",      "AuthorizationHeaderMalformed"};
   return std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
+}
+
+// The time that is `ahead` of now, as "20261122T160000Z".
+std::string AmzDate(std::chrono::seconds ahead) {
+  const time_t time = std::time(nullptr) + ahead.count();
+  std::tm utc = {};
+  gmtime_r(&time, &utc);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &utc)};
 }
 
 // The policy action that a request needs.
@@ -144,12 +161,11 @@ std::string S3Client::region() const {
   return region_;
 }
 
-std::string S3Client::Url(const S3Request& request) const {
+std::string S3Client::Url(const S3Request& request, const std::string& region) const {
   std::string scheme = "https://";
   std::string host;
   if (endpoint_.empty()) {
-    const std::string here = region();
-    host = "s3." + here + ".amazonaws.com" + (here.starts_with("cn-") ? ".cn" : "");
+    host = "s3." + region + ".amazonaws.com" + (region.starts_with("cn-") ? ".cn" : "");
   } else {
     const size_t begin = endpoint_.find("//") + 2;
     scheme = endpoint_.substr(0, begin);
@@ -165,10 +181,21 @@ std::string S3Client::Url(const S3Request& request) const {
   return url;
 }
 
-Result<HttpRequest> S3Client::Prepare(const S3Request& request) {
+Result<S3Client::Identity> S3Client::CurrentIdentity() {
+  Identity identity;
+  if (credentials_ != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(identity.who, credentials_->Get());
+  }
+  const std::lock_guard lock(mutex_);
+  identity.region = region_;
+  identity.clock_ahead = clock_ahead_;
+  return identity;
+}
+
+HttpRequest S3Client::Prepare(const S3Request& request, const Identity& identity) const {
   HttpRequest http;
   http.method = request.method;
-  http.url = Url(request);
+  http.url = Url(request, identity.region);
   http.headers = request.headers;
   http.body = request.body;
   http.max_answer_bytes = request.max_answer_bytes;
@@ -179,11 +206,13 @@ Result<HttpRequest> S3Client::Prepare(const S3Request& request) {
   }
   if (requester_pays_) http.headers.emplace_back("x-amz-request-payer: requester");
   if (credentials_ == nullptr) return http;
-  ARROW_ASSIGN_OR_RAISE(const AwsCredentials who, credentials_->Get());
-  http.sign_as = "aws:amz:" + region() + ":s3";
-  http.user = who.access_key + ":" + who.secret_key;
-  if (!who.session_token.empty()) {
-    http.headers.push_back("x-amz-security-token: " + who.session_token);
+  http.sign_as = "aws:amz:" + identity.region + ":s3";
+  http.user = identity.who.access_key + ":" + identity.who.secret_key;
+  if (!identity.who.session_token.empty()) {
+    http.headers.push_back("x-amz-security-token: " + identity.who.session_token);
+  }
+  if (identity.clock_ahead.count() != 0) {  // libcurl signs with this date then
+    http.headers.push_back("X-Amz-Date: " + AmzDate(identity.clock_ahead));
   }
   return http;
 }
@@ -191,56 +220,104 @@ Result<HttpRequest> S3Client::Prepare(const S3Request& request) {
 Result<S3Answer> S3Client::Send(const S3Request& request, std::stop_token stop) {
   for (int attempt = 1;; ++attempt) {
     int64_t ticket = 0;
-    if (!limiter_.Begin(stop, &ticket)) return Interrupted("stopped while waiting for " + uri_);
-    const std::string asked = region();
-    auto http = Prepare(request);
-    HttpAnswer answer;
-    if (http.ok()) answer = http_.Send(*http, stop);
-    limiter_.Done(ticket, answer.kind == Kind::kAnswered && IsSlowDown(answer.code));
-    ARROW_RETURN_NOT_OK(http.status());
-    if (answer.kind == Kind::kStopped) return Interrupted("stopped while waiting for " + uri_);
-
-    const bool is_answer = answer.kind == Kind::kAnswered;
-    S3Answer out{answer.code, {}, {}, {}, attempt};
-    // CompleteMultipartUpload may say 200 and then that it failed.
-    if (is_answer && (!out.ok() || request.method == "POST")) out.error = ParseS3Error(answer.body);
-    const bool failed = !out.ok() || !out.error.code.empty();
-    bool again =
-        is_answer ? failed && IsPassing(answer.code, out.error) : answer.kind == Kind::kBroken;
-    {
-      const std::lock_guard lock(mutex_);
-      answered_ = answered_ || is_answer;
-      again = again || (answer.kind == Kind::kUnreachable && answered_);
+    switch (limiter_.Begin(stop, &ticket)) {
+      case Limiter::Admission::kStopped:
+        return Interrupted("stopped while waiting for " + uri_);
+      case Limiter::Admission::kHopeless:
+        return Status::IOError(WhereItIs(),
+                               " does not recover: run the same command again later; what is "
+                               "finished is kept");
+      case Limiter::Admission::kGo:
+        break;
     }
-    if (again && attempt < kAttempts) {
-      if (!Sleep(Delay(attempt - 1), stop)) return Interrupted("stopped while waiting for " + uri_);
+    const auto identity = CurrentIdentity();
+    HttpAnswer http;
+    if (identity.ok()) http = http_.Send(Prepare(request, *identity), stop);
+    limiter_.Done(ticket, OutcomeOf(http));
+    ARROW_RETURN_NOT_OK(identity.status());
+    if (http.kind == Kind::kStopped) return Interrupted("stopped while waiting for " + uri_);
+
+    const bool is_answer = http.kind == Kind::kAnswered;
+    S3Answer answer{http.code, {}, {}, {}, attempt};
+    // CompleteMultipartUpload may say 200 and then that it failed.
+    if (is_answer && (!answer.ok() || request.method == "POST")) {
+      answer.error = ParseS3Error(http.body);
+    }
+    const bool failed = !answer.ok() || !answer.error.code.empty();
+    const bool corrected =
+        is_answer && failed && attempt < kAttempts && Correct(http, answer.error, *identity);
+    if (corrected) continue;
+    answer.headers = http.headers;
+    answer.body = std::move(http.body);
+    const bool again = IsWorthAnotherAttempt(request, http, answer);
+    if (again && attempt < kAttempts && limiter_.tries() < Limiter::kMostTries) {
+      if (!Sleep(BackoffDelay(attempt - 1), stop))
+        return Interrupted("stopped while waiting for " + uri_);
       continue;
     }
-    if (!is_answer) return ExplainTransport(answer);
-    if (failed && attempt < kAttempts && FollowRegion(answer, out.error, asked)) continue;
-    out.headers = std::move(answer.headers);
-    out.body = std::move(answer.body);
-    if (failed && out.ok()) out.code = 500;
-    const bool about_the_object = !request.key.empty() && !again && !IsAboutTheCaller(out.error) &&
-                                  out.code >= 400 && out.code < 500 && out.code != 401;
-    if (!failed || about_the_object) return out;
-    return Explain(request, out);
+    if (!is_answer) return ExplainTransport(http);
+    if (failed && answer.ok()) answer.code = 500;
+    const bool about_the_object = !request.key.empty() && !again &&
+                                  !IsAboutTheCaller(answer.error) && answer.code >= 400 &&
+                                  answer.code < 500 && answer.code != 401;
+    if (!failed || about_the_object) return answer;
+    return Explain(request, answer);
   }
+}
+
+bool S3Client::IsWorthAnotherAttempt(const S3Request& request, const HttpAnswer& http,
+                                     const S3Answer& answer) {
+  const std::lock_guard lock(mutex_);
+  answered_ = answered_ || http.kind == Kind::kAnswered;
+  switch (http.kind) {
+    case Kind::kAnswered:
+      if (!answer.ok() || !answer.error.code.empty()) return IsPassing(answer.code, answer.error);
+      return request.is_whole && !request.is_whole(answer);
+    case Kind::kBroken:
+      return true;
+    case Kind::kUnreachable:
+      return answered_;
+    default:
+      return false;
+  }
+}
+
+// Whether the next attempt is made as somebody else, so to speak.
+bool S3Client::Correct(const HttpAnswer& answer, const S3Error& error, const Identity& refused) {
+  if (IsExpired(error)) return credentials_ != nullptr && credentials_->Renew(refused.who);
+  if (error.code == "RequestTimeTooSkewed") return FollowClock(answer, refused.clock_ahead);
+  return FollowRegion(answer, error, refused.region);
+}
+
+// Signs with the store's time from now on, as the AWS SDKs do.
+bool S3Client::FollowClock(const HttpAnswer& answer, std::chrono::seconds refused) {
+  const time_t there = curl_getdate(answer.Header("date").c_str(), nullptr);
+  const std::lock_guard lock(mutex_);
+  if (clock_ahead_ != refused) return true;  // by another request meanwhile
+  if (there < 0) return false;
+  const std::chrono::seconds ahead(there - std::time(nullptr));
+  if (std::chrono::abs(ahead - refused) < std::chrono::minutes(1)) return false;
+  clock_ahead_ = ahead;
+  return true;
 }
 
 // Amazon tells in which region a bucket is; whoever gave an endpoint gave the region, too.
 bool S3Client::FollowRegion(const HttpAnswer& answer, const S3Error& error,
-                            const std::string& asked) {
+                            const std::string& refused) {
   if (!endpoint_.empty()) return false;
   const std::string told = FirstOf({answer.Header("x-amz-bucket-region"), error.region});
-  if (told.empty() || told == asked) return false;
+  if (told.empty() || told == refused) return false;
   const std::lock_guard lock(mutex_);
   region_ = told;
   return true;
 }
 
+std::string S3Client::WhereItIs() const {
+  return uri_ + (endpoint_.empty() ? "" : " at " + Quoted(endpoint_));
+}
+
 Status S3Client::ExplainTransport(const HttpAnswer& answer) const {
-  const std::string where = uri_ + (endpoint_.empty() ? "" : " at " + Quoted(endpoint_));
+  const std::string where = WhereItIs();
   switch (answer.kind) {
     case Kind::kUnreachable:
       return Status::IOError("cannot reach ", where, " (", answer.error,
@@ -271,7 +348,7 @@ Status S3Client::Explain(const S3Request& request, const S3Answer& answer) const
     return Status::IOError(uri_, at, " refuses the signature: the secret key of ",
                            DescribeAwsCredentials(), " is not the one of its access key");
   }
-  if (code == "ExpiredToken" || code == "InvalidToken" || code == "TokenRefreshRequired") {
+  if (IsExpired(answer.error)) {
     return Status::IOError(uri_, at, " refuses the session token of ", DescribeAwsCredentials(),
                            ", which is expired or wrong: get new credentials and run the same "
                            "command again; what is finished is kept");

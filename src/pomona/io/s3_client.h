@@ -1,7 +1,9 @@
 // Requests to one S3 bucket: addressed, signed, paced and tried again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,15 +21,6 @@
 
 namespace pomona::io {
 
-struct S3Request {
-  std::string method = "GET";
-  std::string key;                           // "" for the bucket itself
-  std::map<std::string, std::string> query;  // decoded
-  std::vector<std::string> headers;
-  std::string_view body;
-  int64_t max_answer_bytes = int64_t{1} << 30;
-};
-
 struct S3Answer {
   int code = 0;  // 2xx, or one that says something about this object (see Send)
   std::map<std::string, std::string> headers;
@@ -37,6 +30,18 @@ struct S3Answer {
 
   bool ok() const { return code >= 200 && code < 300; }
   std::string Header(const std::string& lower_case_name) const;
+};
+
+struct S3Request {
+  std::string method = "GET";
+  std::string key;                           // "" for the bucket itself
+  std::map<std::string, std::string> query;  // decoded
+  std::vector<std::string> headers;
+  std::string_view body;
+  int64_t max_answer_bytes = int64_t{1} << 30;
+  // Whether an answer that is ok() holds all that was asked for, if it can be told; one that does
+  // not is asked for again, and given if it stays so.
+  std::function<bool(const S3Answer&)> is_whole;
 };
 
 class S3Client {
@@ -55,10 +60,23 @@ class S3Client {
  private:
   S3Client(const BucketUri& uri, const BucketOptions& options);
 
-  Result<HttpRequest> Prepare(const S3Request& request);
-  std::string Url(const S3Request& request) const;
+  // What a store may refuse although another would be accepted.
+  struct Identity {
+    std::string region;
+    std::chrono::seconds clock_ahead{0};  // of the store's clock before this machine's
+    AwsCredentials who;                   // empty: anonymous
+  };
+
+  Result<Identity> CurrentIdentity();
+  HttpRequest Prepare(const S3Request& request, const Identity& identity) const;
+  std::string Url(const S3Request& request, const std::string& region) const;
   std::string region() const;
-  bool FollowRegion(const HttpAnswer& answer, const S3Error& error, const std::string& asked);
+  std::string WhereItIs() const;
+  bool IsWorthAnotherAttempt(const S3Request& request, const HttpAnswer& http,
+                             const S3Answer& answer);
+  bool Correct(const HttpAnswer& answer, const S3Error& error, const Identity& refused);
+  bool FollowRegion(const HttpAnswer& answer, const S3Error& error, const std::string& refused);
+  bool FollowClock(const HttpAnswer& answer, std::chrono::seconds refused);
   Status ExplainTransport(const HttpAnswer& answer) const;
 
   const std::string uri_;
@@ -71,6 +89,7 @@ class S3Client {
   Limiter limiter_;
   mutable std::mutex mutex_;
   std::string region_;
+  std::chrono::seconds clock_ahead_{0};
   bool answered_ = false;  // the store was there once: that it is not is likely to pass
 };
 
