@@ -85,9 +85,8 @@ class TarReader {
   }
   // "gzip", or "" without compression.
   std::string compression() const {
-    return archive_filter_code(archive_, 0) == ARCHIVE_FILTER_NONE
-               ? ""
-               : archive_filter_name(archive_, 0);
+    if (archive_filter_code(archive_, 0) <= ARCHIVE_FILTER_NONE) return "";  // -1: not opened
+    return archive_filter_name(archive_, 0);
   }
 
  private:

@@ -379,6 +379,11 @@ TEST_F(TarSourceTest, CompressedTarsAreAUsageError) {
 TEST_F(TarSourceTest, WhatIsNoTarOrHoldsNothingSaysSo) {
   EXPECT_TRUE(IsUsageError(OpenTar(Write("just text"), {}).status()));
   EXPECT_TRUE(IsUsageError(OpenTar(Write(std::string(5000, 'x')), {}).status()));
+  // 40 bytes with which libarchive does not get as far as telling a compression.
+  EXPECT_TRUE(IsUsageError(OpenTar(Write(std::string(2, '\0') + "\x80" + std::string(2, '\0') +
+                                         std::string(16, '\xd1') + std::string(19, '\0')),
+                                   {})
+                               .status()));
   EXPECT_TRUE(IsNothingToRead(OpenTar(Write(""), {}).status()));
   EXPECT_TRUE(IsNothingToRead(Open(std::string(10'240, '\0'))->List({}, {}).status()));
   const Status status = Open(Member("a.txt", "a") + End())->List({}, {}).status();
