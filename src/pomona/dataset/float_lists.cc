@@ -1,5 +1,6 @@
 #include "pomona/dataset/float_lists.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <utility>
@@ -12,6 +13,9 @@ namespace {
 
 // Numbers read at once: they and their levels stay in the cache.
 constexpr int64_t kBatch = 1 << 13;
+// Numbers that memory is taken for because a footer, which may say anything, tells of them: parts
+// of 1,024 images have fewer. More take memory as they come.
+constexpr size_t kMostReserved = size_t{1} << 24;
 
 // The leaf below the column `name` if there is one only.
 Result<int> LeafOf(const parquet::SchemaDescriptor& schema, const std::string& name) {
@@ -32,7 +36,7 @@ class FloatLists {
  public:
   FloatLists(const parquet::ColumnDescriptor& column, int size, int64_t rows)
       : column_(column), size_(size) {
-    values_.reserve(static_cast<size_t>(rows) * size);
+    values_.reserve(std::min(static_cast<size_t>(rows) * static_cast<size_t>(size), kMostReserved));
   }
 
   Status Read(parquet::FloatReader* reader) {
