@@ -25,22 +25,14 @@ constexpr int64_t kBytesPerPixel = 12;
 // Of codecs and of the allocator, which keeps some of what was freed.
 constexpr int64_t kSlack = int64_t{256} << 20;
 
-// Sanitizers map terabytes of shadow memory.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitsMemory = false;
-#else
-constexpr bool kLimitsMemory = true;
-#endif
-
 bool LimitTo(__rlimit_resource what, int64_t most) {
   const rlimit limit = {static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
   return setrlimit(what, &limit) == 0;
 }
 
 bool LimitResources(int64_t memory) {
-  if (kLimitsMemory && !LimitTo(RLIMIT_AS, memory)) return false;
-  return LimitTo(RLIMIT_CORE, 0) && LimitTo(RLIMIT_FSIZE, 0) && LimitTo(RLIMIT_NOFILE, 0) &&
-         LimitTo(RLIMIT_NPROC, 0);
+  return LimitTo(RLIMIT_AS, memory) && LimitTo(RLIMIT_CORE, 0) && LimitTo(RLIMIT_FSIZE, 0) &&
+         LimitTo(RLIMIT_NOFILE, 0) && LimitTo(RLIMIT_NPROC, 0);
 }
 
 // The system calls of computing and answering; every other one ends the process.
