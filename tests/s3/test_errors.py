@@ -129,11 +129,13 @@ def put_policy(server, bucket, policy):
     urllib.request.urlopen(request).close()
 
 
-def test_what_is_denied_names_the_action(pomona, small, bucket, reader, image):
+def test_what_is_denied_names_the_action(pomona, small, bucket, proxy, reader, image):
     bucket.put("images/a.jpg", image)
     assert pomona.json("extract", bucket.uri + "/images", "out", "--model", small)["featured"] == 1
+    proxy.requests.clear()
     error = failing(pomona, bucket.uri + "/images", bucket.uri + "/results", "--model", small)
     assert "is denied" in error and "s3:" in error and bucket.uri + "/results" in error
+    assert len(proxy.requests) <= 3, "a refusal is not tried again"
 
 
 def test_secrets_are_nowhere(pomona, small, bucket, proxy, image):

@@ -1,0 +1,124 @@
+"""Reading images from a bucket, beside the AWS command line and boto3."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+
+from harness import BENCH, FEW, MANY, ROOT, THREADS, in_turn, ratio, run, spread
+
+sys.path.insert(0, str(ROOT / "tests/s3"))
+import server as s3  # noqa: E402
+
+READS = 64  # under way at a time, of Pomona and of boto3
+LATENCY_MS = 20
+
+
+def fill(folder, tar):
+    """The images of a tar, as files of the server's folder."""
+    with tarfile.open(tar) as file:
+        file.extractall(folder, filter="data")
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@contextlib.contextmanager
+def delayed(server):
+    """The URL of a proxy before the server that holds each request back."""
+    proxy = subprocess.Popen([sys.executable, BENCH / "peers/delay_proxy.py", str(server.port),
+                              str(LATENCY_MS)], stdout=subprocess.PIPE, text=True)
+    yield f"http://127.0.0.1:{int(proxy.stdout.readline())}"
+    proxy.kill()
+    proxy.wait()
+    proxy.stdout.close()
+
+
+def read_by_pomona(bench):
+    """Seconds to list and read everything into memory."""
+    os.environ["POMONA_BENCH_SOURCE"] = "s3://few"
+    report = json.loads(run(
+        bench.build / "pomona_io_bench", "--benchmark_format=json", "--benchmark_min_time=0.001",
+        f"--benchmark_filter=^(ReadAll/{READS}|List)/").stdout)
+    return sum(b["real_time"] for b in report["benchmarks"]) / 1000
+
+
+def read_by_aws(bench):
+    """Seconds to copy everything into a folder, which is all that it can."""
+    folder = bench.work / "s3-copied"
+    shutil.rmtree(folder, ignore_errors=True)
+    return run(bench.python.with_name("aws"), "s3", "cp", "--recursive", "--quiet", "s3://few",
+               folder).seconds
+
+
+def read_by_boto3(bench):
+    return float(run(bench.python, BENCH / "peers/s3_boto3.py", "few", READS).stdout.split()[0])
+
+
+def extract(bench, images, url=None):
+    if url:
+        os.environ["AWS_ENDPOINT_URL_S3"] = url
+    done, report = bench.pomona("extract", images, "--denoise", "none")
+    return {"images": report["images_per_second"], "peak": done.peak_mib}
+
+
+def measure(bench):
+    environment = dict(os.environ)
+    try:
+        return measure_bucket(bench)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def measure_bucket(bench):
+    work = bench.work / "s3"
+    shutil.rmtree(work, ignore_errors=True)
+    server = s3.Server(work)
+    os.environ.update({"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
+                       "AWS_REGION": s3.REGION, "AWS_ENDPOINT_URL_S3": server.url,
+                       "AWS_EC2_METADATA_DISABLED": "true"})
+    few, many = work / "data/few", work / "data/many"
+    few_bytes = fill(few, bench.tar("five", FEW))
+    fill(many, bench.tar("test", MANY))
+    seconds = in_turn(bench.rounds, pomona=lambda: read_by_pomona(bench),
+                      aws=lambda: read_by_aws(bench), boto3=lambda: read_by_boto3(bench))
+    with delayed(server) as url:
+        extracted = in_turn(bench.rounds, local=lambda: extract(bench, few),
+                            bucket=lambda: extract(bench, "s3://few", url))
+        # Without latency and once: it is memory that is compared.
+        peak = extract(bench, "s3://many", server.url)["peak"]
+    server.remove()
+
+    def row(what, name):
+        return [what, spread([FEW / s for s in seconds[name]], 0),
+                spread([few_bytes / s / 1e6 for s in seconds[name]], 1),
+                ratio(seconds[name], seconds["pomona"], 1)]
+
+    speed = {name: [e["images"] for e in runs] for name, runs in extracted.items()}
+    few_peak = max(e["peak"] for e in extracted["bucket"])
+    return {
+        "title": "Images in a bucket",
+        "text": f"{FEW:,} images in a versitygw {s3.VERSION} on the same machine. Reading: images "
+                f"and MB a second, listing included; Pomona (`ReadAll/{READS}` and `List` of "
+                f"`pomona_io_bench`) and boto3, {READS} reads at a time, into memory, `aws s3 cp "
+                "--recursive`, with its start, into files; the last column is their seconds over "
+                "Pomona's. Targets: 3 times, and more than 1. Extraction: "
+                f"efficientnet-lite0, {THREADS} threads, `--denoise none`, from a folder and from "
+                f"the bucket behind a proxy (peers/delay_proxy.py, whose CPU time is counted in) "
+                f"that holds every request back for {LATENCY_MS} ms; the last column is over the "
+                "folder. Target: 0.95. Peak memory (`ru_maxrss`) of extracting from the bucket: "
+                f"{few_peak:,.0f} MiB for {FEW:,} images, {peak:,.0f} for {MANY:,}, "
+                f"{peak / few_peak:.2f} times.",
+        "head": ["what", "images a second", "MB a second", "ratio"],
+        "rows": [
+            row("reading: Pomona", "pomona"), row("reading: boto3", "boto3"),
+            row("reading: aws s3 cp", "aws"),
+            ["`pomona extract`, folder", spread(speed["local"], 1), "", "1"],
+            [f"`pomona extract`, bucket at {LATENCY_MS} ms", spread(speed["bucket"], 1), "",
+             ratio(speed["bucket"], speed["local"])],
+        ],
+        "values": {"seconds": seconds, "extract": extracted, "peak_many_mib": peak,
+                   "bytes": few_bytes},
+    }
