@@ -158,7 +158,7 @@ def google_benchmark(program, names=".", min_seconds=0.05, repetitions=5):
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
     times = {}
     for b in report["benchmarks"]:
-        if b["run_type"] == "iteration":
+        if b["run_type"] == "iteration" and not b.get("error_occurred"):
             ms = b["cpu_time"] * scale[b["time_unit"]]
             times[b["run_name"]] = min(ms, times.get(b["run_name"], ms))
     return times
