@@ -200,7 +200,7 @@ class S3Writer : public ObjectWriter {
     ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client_->Send(request, {}));
     bool done = answer.ok();
     // The answer to an attempt that succeeded may have been lost; the upload is gone then.
-    if (answer.code == 404 && answer.attempts > 1) {
+    if (answer.code == 404) {
       ARROW_ASSIGN_OR_RAISE(done, IsByWriter(client_.get(), key_, writer_));
     }
     if (!done) return client_->Explain(request, answer);
@@ -329,8 +329,9 @@ Result<bool> S3Bucket::PutIf(const std::string& key, std::string_view bytes,
   if (answer.ok()) return true;
   const bool refused = answer.code == 412 || (answer.code == 404 && before);
   if (!refused) return client_->Explain(request, answer);
-  // The answer to an attempt that succeeded may have been lost, and the next one refused.
-  return answer.attempts > 1 ? IsByWriter(client_.get(), key, writer) : Result<bool>(false);
+  // The answer to an attempt that succeeded may have been lost, and the next one refused; libcurl
+  // makes one of its own, uncounted, when a kept connection breaks.
+  return IsByWriter(client_.get(), key, writer);
 }
 
 Status S3Bucket::Delete(const std::string& key) {

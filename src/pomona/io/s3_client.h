@@ -25,8 +25,8 @@ struct S3Answer {
   int code = 0;  // 2xx, or one that says something about this object (see Send)
   std::map<std::string, std::string> headers;
   std::vector<uint8_t> body;
-  S3Error error;     // if code is not 2xx
-  int attempts = 1;  // more than one: an earlier one may have had an effect, too
+  S3Error error;  // if code is not 2xx
+  int attempts = 1;
 
   bool ok() const { return code >= 200 && code < 300; }
   std::string Header(const std::string& lower_case_name) const;
