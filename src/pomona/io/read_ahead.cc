@@ -42,6 +42,7 @@ Result<Outcome<std::vector<uint8_t>>> ReadAhead::Take(size_t index) {
   Result<Bytes> bytes = std::move(results_.extract(index).mapped());
   states_[index] = State::kTaken;
   in_memory_ -= Cost(index);
+  --ahead_;
   room_.notify_one();
   return bytes;
 }
@@ -62,8 +63,8 @@ Result<ReadAhead::Bytes> ReadAhead::ReadOne(size_t index) const try {
 // A file larger than all of the memory is read when nothing else is held.
 bool ReadAhead::MayRead() {
   while (next_ < entries_.size() && states_[next_] != State::kWaiting) ++next_;
-  return next_ == entries_.size() || in_memory_ == 0 ||
-         in_memory_ + Cost(next_) <= options_.memory_bytes;
+  if (next_ == entries_.size() || ahead_ == 0) return true;
+  return ahead_ < options_.images && in_memory_ + Cost(next_) <= options_.memory_bytes;
 }
 
 void ReadAhead::Work() {
@@ -73,6 +74,7 @@ void ReadAhead::Work() {
     const size_t index = next_++;
     states_[index] = State::kReading;
     in_memory_ += Cost(index);
+    ++ahead_;
     if (MayRead()) room_.notify_one();  // one that was taken may make room for several
     lock.unlock();
     Result<Bytes> bytes = ReadOne(index);

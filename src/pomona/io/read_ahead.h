@@ -19,6 +19,7 @@ namespace pomona::io {
 struct ReadAheadOptions {
   int64_t max_file_bytes = 0;                 // larger files are kTooLarge and not read
   int64_t memory_bytes = int64_t{256} << 20;  // read and not yet taken, by the sizes listed
+  size_t images = 1024;                       // read and not yet taken
   int threads = 256;                          // reads under way at most; what a store can bear of
                                               // them its source finds out itself (Limiter)
 };
@@ -61,6 +62,7 @@ class ReadAhead {
   std::vector<State> states_;
   std::unordered_map<size_t, Result<Bytes>> results_;  // of what is kRead
   size_t next_ = 0;                                    // no index before it is kWaiting
+  size_t ahead_ = 0;                                   // how many are kReading or kRead
   int64_t in_memory_ = 0;                              // Cost of what is kReading or kRead
   std::vector<std::jthread> threads_;
 };

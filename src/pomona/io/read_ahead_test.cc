@@ -110,6 +110,16 @@ TEST_F(ReadAheadTest, HoldsNoMoreThanItsMemory) {
   for (size_t i = 1; i < entries_.size(); ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
 }
 
+TEST_F(ReadAheadTest, HoldsNoMoreImagesThanItMay) {
+  const SlowSource source(true);
+  ReadAhead ahead(source, pointers_, {.max_file_bytes = 100, .images = 8}, {});
+  EXPECT_EQ(Text(ahead.Take(0)), "0");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_LE(source.most_under_way, 8);
+  EXPECT_LE(source.reads, 9);  // eight held, one taken
+  for (size_t i = 1; i < entries_.size(); ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
+}
+
 TEST_F(ReadAheadTest, ReadsWhatIsLargerThanItsMemory) {
   for (Entry& entry : entries_) entry.size = 1000;
   const SlowSource source(true);
