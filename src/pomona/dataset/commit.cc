@@ -82,6 +82,12 @@ Status CheckPartsExist(const io::Store& store, const Manifest& manifest) {
   return Status::OK();
 }
 
+// Whether another run has committed the very same dataset: then nothing was lost and all is done.
+Result<bool> IsCurrent(const io::Store& store, const std::string& manifest) {
+  ARROW_ASSIGN_OR_RAISE(const auto there, store.ReadState(kManifestName));
+  return there && std::string_view(*there->bytes) == manifest;
+}
+
 // Who was faster, and what to do.
 Status DescribeConflict(const io::Store& store) {
   std::string now = "changed it";
@@ -190,8 +196,12 @@ Status Commit(io::Store* store, const Manifest& manifest, const Dataset* replace
   if (!same) {
     const Status put =
         store->PutIf(kManifestName, text, replaced == nullptr ? std::nullopt : replaced->version());
-    if (IsConflict(put)) return DescribeConflict(*store);
-    ARROW_RETURN_NOT_OK(put);
+    if (IsConflict(put)) {
+      ARROW_ASSIGN_OR_RAISE(const bool done, IsCurrent(*store, text));
+      if (!done) return DescribeConflict(*store);
+    } else {
+      ARROW_RETURN_NOT_OK(put);
+    }
   }
   ARROW_RETURN_NOT_OK(WriteRejected(store));
   std::set<std::string> superseded;

@@ -27,8 +27,8 @@ Result<std::string> EncodeRejected(const Dataset& dataset);
 // (null: there was none), then writes rejected.parquet (every rejected image of its parts) and
 // removes the parts that only the manifest before it named. A reader sees the dataset before or
 // after, never a mixture. Fails, leaving the dataset that is there, if a part of `manifest` is not
-// there; with Conflict if somebody else has committed since `replaced` was opened: of any number of
-// runs that began with the same dataset one succeeds (Store::PutIf).
+// there; with Conflict if somebody else has committed something else since `replaced` was opened:
+// of any number of runs that began with the same dataset one succeeds (Store::PutIf).
 Status Commit(io::Store* store, const Manifest& manifest, const Dataset* replaced = nullptr);
 
 }  // namespace pomona::dataset
