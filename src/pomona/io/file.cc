@@ -100,7 +100,10 @@ Rejection RejectionFor(int error) {
 }
 
 std::string VersionOf(const struct stat& info) {
-  return std::to_string(int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec);
+  // The time in a tar's header may be any number of seconds; unsigned, because it wraps around.
+  const uint64_t ns = static_cast<uint64_t>(info.st_mtim.tv_sec) * 1'000'000'000 +
+                      static_cast<uint64_t>(info.st_mtim.tv_nsec);
+  return std::to_string(static_cast<int64_t>(ns));
 }
 
 Outcome<Fd> OpenForReading(const std::string& path, struct stat* info) {

@@ -69,6 +69,8 @@ TEST(VersionOfTest, IsTheTimeInNanoseconds) {
   EXPECT_EQ(VersionOf(info), "1700000000000000007");
   info.st_mtim = {-2, 999'999'999};  // before 1970
   EXPECT_EQ(VersionOf(info), "-1000000001");
+  info.st_mtim = {1'700'000'000'000, 0};  // beyond what 64 bits hold: it wraps around
+  EXPECT_EQ(VersionOf(info), "2899545218721251328");
 }
 
 TEST(ReadRangeTest, GivesTheRangeOrChanged) {
