@@ -171,6 +171,8 @@ TEST(ManifestTest, DamageIsAnError) {
            {"\"toy\"", "\"boy\""},  // model_hash no longer fits
            {"\"format\": 1", "\"format\": 2"},
            {"\"parts\"", "\"pards\""},
+           {"\"ignored\": ", "\"ignored\": 9e3"},  // 9e30 and more fit no integer
+           {"\"ignored\": ", "\"ignored\": 0.5, \"was\": "},
            {"\"dimension\": 8", "\"dimension\": -8"},
            {"}", ""}}) {
     std::string damaged = text;
@@ -179,6 +181,7 @@ TEST(ManifestTest, DamageIsAnError) {
   }
   EXPECT_FALSE(ParseManifest("").ok());
   EXPECT_FALSE(ParseManifest("[]").ok());
+  EXPECT_FALSE(ParseManifest(R"({"format": 9e30})").ok());
 }
 
 TEST(ManifestTest, AKeyThatIsAPathIsRefused) {

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "pomona/base/hash.h"
+#include "pomona/dataset/json_integer.h"
 
 namespace pomona::dataset {
 namespace {
@@ -20,15 +21,17 @@ json ToJson(const PartEntry& part) {
 }
 
 PartEntry PartEntryFromJson(const json& j) {
-  return {j.at("key").get<std::string>(), j.at("rows").get<int64_t>(),
-          j.at("rejected").get<int64_t>(), j.at("bytes").get<int64_t>(),
-          j.at("hash").get<std::string>()};
+  return {j.at("key").get<std::string>(), JsonInteger(j.at("rows")), JsonInteger(j.at("rejected")),
+          JsonInteger(j.at("bytes")), j.at("hash").get<std::string>()};
 }
 
 // A key becomes part of a file name.
 bool IsKey(const std::string& key) {
   return key.size() == 32 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
+
+// No file is so large, and sums of such numbers do not overflow.
+bool IsCount(int64_t n) { return n >= 0 && n < int64_t{1} << 40; }
 
 Status CheckManifest(const Manifest& manifest) {
   if (!manifest.recipe.is_object()) return Status::Invalid("field 'recipe' is not an object");
@@ -42,8 +45,8 @@ Status CheckManifest(const Manifest& manifest) {
   }
   for (const PartEntry& part : manifest.parts) {
     if (!IsKey(part.key)) return Status::Invalid("'", part.key, "' is not the key of a part");
-    if (part.rows < 0 || part.rejected < 0 || part.bytes < 0) {
-      return Status::Invalid("part ", part.key, " has a negative count");
+    if (!IsCount(part.rows) || !IsCount(part.rejected) || !IsCount(part.bytes)) {
+      return Status::Invalid("part ", part.key, " has a count that cannot be one");
     }
   }
   return Status::OK();
@@ -114,7 +117,7 @@ Result<Manifest> ParseManifest(const std::string& text) {
   Manifest manifest;
   try {
     const json j = json::parse(text);
-    if (j.at("format").get<int>() != kFormat) {
+    if (j.at("format") != kFormat) {
       return Status::Invalid("it has format ", j.at("format").dump(), "; this pomona reads format ",
                              kFormat);
     }
@@ -123,8 +126,8 @@ Result<Manifest> ParseManifest(const std::string& text) {
     manifest.label = j.at("label").get<std::string>();
     manifest.recipe = j.at("recipe");
     manifest.model = j.at("model");
-    manifest.ignored = j.at("ignored").get<int64_t>();
-    manifest.removed = j.at("removed").get<int64_t>();
+    manifest.ignored = JsonInteger(j.at("ignored"));
+    manifest.removed = JsonInteger(j.at("removed"));
     if (manifest.removed != 0) manifest.removed_hash = j.at("removed_hash").get<std::string>();
     if (j.contains("precision_choice")) manifest.precision_choice = j.at("precision_choice");
     for (const json& part : j.at("parts")) manifest.parts.push_back(PartEntryFromJson(part));

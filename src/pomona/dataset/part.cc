@@ -11,6 +11,7 @@
 
 #include "pomona/base/text.h"
 #include "pomona/dataset/float_lists.h"
+#include "pomona/dataset/json_integer.h"
 
 namespace pomona::dataset {
 namespace {
@@ -40,15 +41,15 @@ json ToJson(const Rejected& rejected) {
 Result<Rejected> RejectedFromJson(const json& j) {
   Rejected out;
   out.path = j.at("path").get<std::string>();
-  out.bytes = j.at("bytes").get<int64_t>();
+  out.bytes = JsonInteger(j.at("bytes"));
   out.version = j.at("version").get<std::string>();
-  out.attempt = j.at("attempt").get<int>();
+  out.attempt = static_cast<int>(JsonInteger(j.at("attempt")));
   if (j.contains("label")) out.label = j.at("label").get<std::string>();
   ARROW_ASSIGN_OR_RAISE(out.why.reason, ParseReason(j.at("reason").get<std::string>()));
   out.why.detail = j.at("detail").get<std::string>();
-  out.why.pixels = j.value("pixels_needed", int64_t{0});
-  out.why.bytes = j.value("bytes_needed", int64_t{0});
-  if (j.contains("byte_offset")) out.why.byte_offset = j.at("byte_offset").get<int64_t>();
+  if (j.contains("pixels_needed")) out.why.pixels = JsonInteger(j.at("pixels_needed"));
+  if (j.contains("bytes_needed")) out.why.bytes = JsonInteger(j.at("bytes_needed"));
+  if (j.contains("byte_offset")) out.why.byte_offset = JsonInteger(j.at("byte_offset"));
   return out;
 }
 
