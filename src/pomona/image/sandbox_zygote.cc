@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <set>
 
 #include "pomona/image/sandbox_serve.h"
 
@@ -112,14 +113,23 @@ int EndWorker(pid_t worker) {
   prctl(PR_SET_NAME, "pomona-sandbox", 0, 0, 0);
   ResetSignals();
   if (!KeepOnly(control)) _exit(1);
+  std::set<pid_t> workers;
   while (true) {
     Command command;
     Parcel parcel(&command);
-    if (recvmsg(kSocket, parcel.message(), MSG_CMSG_CLOEXEC) != sizeof(command)) _exit(0);
-    const int answer =
-        command.fork ? ForkWorker(parcel.attached(), options, memory) : EndWorker(command.worker);
-    if (!SendAll(kSocket, &answer, sizeof(answer))) _exit(0);
+    if (recvmsg(kSocket, parcel.message(), MSG_CMSG_CLOEXEC) != sizeof(command)) break;
+    int answer = 0;
+    if (command.fork) {
+      answer = ForkWorker(parcel.attached(), options, memory);
+      if (answer > 0) workers.insert(answer);
+    } else {
+      answer = EndWorker(command.worker);
+      workers.erase(command.worker);
+    }
+    if (!SendAll(kSocket, &answer, sizeof(answer))) break;
   }
+  for (const pid_t worker : workers) EndWorker(worker);
+  _exit(0);
 }
 
 Status System(const char* what, int error) {
