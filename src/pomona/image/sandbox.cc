@@ -67,7 +67,14 @@ Result<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxOptions& options) {
   return self;
 }
 
+// The system may kill a worker before it is ready, as it may one that is in work.
 Result<SandboxWorker> Sandbox::StartWorker() {
+  Result<SandboxWorker> worker = TryToStartWorker();
+  for (int more = 2; more > 0 && worker.status().IsIOError(); --more) worker = TryToStartWorker();
+  return worker;
+}
+
+Result<SandboxWorker> Sandbox::TryToStartWorker() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return Status::IOError("sandbox: cannot make a socket: ", std::strerror(errno));

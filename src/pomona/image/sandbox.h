@@ -56,6 +56,7 @@ class Sandbox {
  private:
   explicit Sandbox(const SandboxOptions& options);
   Result<SandboxWorker> StartWorker();
+  Result<SandboxWorker> TryToStartWorker();
   std::optional<SandboxWorker> TakeIdle();
   void Keep(SandboxWorker worker);
   // Ends `worker`; gives what its death means for the image it was asked for.

@@ -240,6 +240,23 @@ TEST(Sandbox, ACrashRejectsOneImage) {
   EXPECT_EQ(Workers().size(), 1);
 }
 
+// malloc works otherwise in a process that ever had threads, and in one of them.
+TEST(Sandbox, MemoryRunsOutInAWorkerOfAProgramWithThreads) {
+  std::jthread([] {
+    const std::vector<std::string> in_an_arena_of_its_own(1000, std::string(100, 'x'));
+    const auto sandbox = Start(Misbehaving());
+    ASSERT_NE(sandbox, nullptr);
+    const auto outcome = sandbox->Decode(Bytes("allocate"), {});
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    ASSERT_FALSE(outcome->ok());
+    if (!kSanitized) {
+      EXPECT_NE(outcome->rejection().detail.find("of memory"), std::string::npos)
+          << outcome->rejection().detail;
+    }
+    ExpectDecodes(sandbox.get(), "allocate");
+  }).join();
+}
+
 TEST(Sandbox, AWorkerThatFallsSilentIsEnded) {
   SandboxOptions options = Misbehaving();
   options.cpu_limit = 20ms;
