@@ -20,6 +20,15 @@ def children(pid):
     return found
 
 
+def lives(pid):
+    """Not so for one that is dead, whether or not init has waited for it yet."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def wait_for_workers(process):
     end = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < end:
@@ -53,7 +62,7 @@ def test_interrupted_by_a_terminal(pomona):
     assert process.returncode == 130, out + err
     done = pomona.json(*RUN, "--sandbox")
     assert (done["featured"], done["rejected"]) == (50, 0)
-    assert not any(os.path.exists(f"/proc/{worker}") for worker in workers)
+    assert not any(lives(worker) for worker in workers)
 
 
 def test_a_killed_run_leaves_no_process(pomona):
@@ -64,6 +73,6 @@ def test_a_killed_run_leaves_no_process(pomona):
     process.communicate()
     end = time.monotonic() + TIMEOUT_SECONDS
     for pid in workers + zygotes:
-        while os.path.exists(f"/proc/{pid}"):
+        while lives(pid):
             assert time.monotonic() < end
             time.sleep(0.01)
