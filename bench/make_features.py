@@ -55,6 +55,7 @@ def table(features, part, metadata):
         ("bytes", pyarrow.array([4000] * rows, pyarrow.int64()), False),
         ("content", pyarrow.array([xxh3(name) for name in names]), False),
         ("version", pyarrow.array(["0"] * rows), False),
+        ("damage", pyarrow.nulls(rows, pyarrow.string()), True),
     ]
     schema = pyarrow.schema(
         [pyarrow.field(name, array.type, nullable) for name, array, nullable in columns], metadata)
@@ -106,7 +107,7 @@ def main():
         "format": 1, "tool": "make_features.py", "source": "none", "label": "folder", "ignored": 0,
         "recipe_hash": xxh3(canonical(contract["recipe"])),
         "model_hash": xxh3(canonical(contract["model"])), "parts": parts,
-        "rows": options.rows, "rejected": 0,
+        "rows": options.rows, "rejected": 0, "removed": 0,
     }
     (folder / "_pomona" / "manifest.json").write_text(json.dumps(manifest))
 
