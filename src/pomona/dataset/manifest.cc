@@ -12,19 +12,6 @@ using nlohmann::json;
 
 constexpr int kFormat = 1;
 
-json ToJson(const PartEntry& part) {
-  return {{"key", part.key},
-          {"rows", part.rows},
-          {"rejected", part.rejected},
-          {"bytes", part.bytes},
-          {"hash", part.hash}};
-}
-
-PartEntry PartEntryFromJson(const json& j) {
-  return {j.at("key").get<std::string>(), JsonInteger(j.at("rows")), JsonInteger(j.at("rejected")),
-          JsonInteger(j.at("bytes")), j.at("hash").get<std::string>()};
-}
-
 // A key becomes part of a file name.
 bool IsKey(const std::string& key) {
   return key.size() == 32 && key.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -91,6 +78,19 @@ int64_t Manifest::rejected() const {
 
 std::string Manifest::recipe_hash() const { return Xxh3Hex(recipe.dump()); }
 std::string Manifest::model_hash() const { return Xxh3Hex(model.dump()); }
+
+json ToJson(const PartEntry& part) {
+  return {{"key", part.key},
+          {"rows", part.rows},
+          {"rejected", part.rejected},
+          {"bytes", part.bytes},
+          {"hash", part.hash}};
+}
+
+PartEntry PartEntryFromJson(const json& j) {
+  return {j.at("key").get<std::string>(), JsonInteger(j.at("rows")), JsonInteger(j.at("rejected")),
+          JsonInteger(j.at("bytes")), j.at("hash").get<std::string>()};
+}
 
 std::string ToText(const Manifest& manifest) {
   json parts = json::array();

@@ -46,6 +46,9 @@ inline constexpr char kFeaturesFolder[] = "features";
 inline constexpr const char* kManifestName = io::kResultsMarker;
 inline constexpr char kRejectedName[] = "features/_pomona/rejected.parquet";
 
+nlohmann::json ToJson(const PartEntry& part);
+PartEntry PartEntryFromJson(const nlohmann::json& j);  // throws json::exception
+
 std::string ToText(const Manifest& manifest);
 Result<Manifest> ParseManifest(const std::string& text);
 

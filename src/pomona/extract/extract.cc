@@ -47,93 +47,15 @@ dataset::Part Pick(const dataset::Part& from, const CarriedPart& carried) {
   return part;
 }
 
-// Fills manifest->parts in the plan's order: kept, carried, then computed ones.
-class Run {
- public:
-  Run(const Plan& plan, const std::optional<Dataset>& committed, io::Store* results,
-      Manifest* manifest, ExtractReport* report)
-      : plan_(plan),
-        committed_(committed),
-        results_(results),
-        manifest_(manifest),
-        report_(report) {}
-
-  Status KeepAndCarry() {
-    for (size_t i : plan_.kept) {
-      const PartEntry& entry = committed_->manifest().parts[i];
-      report_->kept += entry.rows + entry.rejected;
-      manifest_->parts.push_back(entry);
-    }
-    for (const CarriedPart& carried : plan_.carried) {
-      ARROW_ASSIGN_OR_RAISE(const dataset::Part from, committed_->ReadPart(carried.from));
-      ARROW_ASSIGN_OR_RAISE(const PartEntry entry,
-                            WritePart(results_, Pick(from, carried), Identity(carried.key)));
-      report_->carried += entry.rows + entry.rejected;
-      manifest_->parts.push_back(entry);
-    }
-    return Status::OK();
-  }
-
-  Status Compute(const io::Source& source, const Featurizer& featurizer,
-                 const ExtractOptions& options, const Observer& observer, std::stop_token stop) {
-    std::vector<std::optional<PartEntry>> entries(plan_.compute.size());
-    std::vector<const PlannedPart*> missing;
-    std::vector<size_t> missing_at;
-    Progress progress{"features", plan_.listed - plan_.to_compute(), plan_.listed, 0};
-    for (size_t i = 0; i < entries.size(); ++i) {
-      const PlannedPart& part = plan_.compute[i];
-      ARROW_ASSIGN_OR_RAISE(entries[i], FindPart(*results_, Identity(part.key)));
-      if (entries[i]) {
-        report_->resumed += entries[i]->rows + entries[i]->rejected;
-      } else {
-        missing.push_back(&part);
-        missing_at.push_back(i);
-      }
-    }
-    progress.done += report_->resumed;
-    const auto write = [&](size_t index, const dataset::Part& part) -> Status {
-      report_->damaged += std::count_if(part.rows.begin(), part.rows.end(),
-                                        [](const dataset::Row& r) { return !r.damage.empty(); });
-      ARROW_ASSIGN_OR_RAISE(entries[missing_at[index]],
-                            WritePart(results_, part, Identity(missing[index]->key)));
-      return Status::OK();
-    };
-    const PipelineOptions pipeline{
-        manifest_->dimension(),
-        options.threads,
-        {.max_file_bytes = options.limits.max_bytes, .memory_bytes = options.read_ahead_bytes}};
-    ARROW_RETURN_NOT_OK(
-        RunParts(missing, source, featurizer, pipeline, write, observer, progress, stop));
-    for (const PlannedPart* part : missing) {
-      report_->computed += static_cast<int64_t>(part->entries.size());
-    }
-    for (auto& entry : entries) manifest_->parts.push_back(std::move(*entry));
-    return Status::OK();
-  }
-
- private:
-  PartIdentity Identity(const std::string& key) const {
-    const json& choice = manifest_->precision_choice;
-    return {key, manifest_->recipe_hash(), manifest_->model_hash(),
-            choice.is_null() ? "" : choice.dump()};
-  }
-
-  const Plan& plan_;
-  const std::optional<Dataset>& committed_;
-  io::Store* results_;
-  Manifest* manifest_;
-  ExtractReport* report_;
-};
+dataset::PartIdentity Identity(const std::string& key, const Manifest& manifest) {
+  const json& choice = manifest.precision_choice;
+  return {key, manifest.recipe_hash(), manifest.model_hash(),
+          choice.is_null() ? "" : choice.dump()};
+}
 
 Result<io::Listing> List(const io::Source& source, const Observer& observer, std::stop_token stop) {
   const Span span(observer.profile, "list");
   return source.List(observer, std::move(stop));
-}
-
-Status CommitProfiled(io::Store* results, const Manifest& manifest,
-                      const std::optional<Dataset>& replaced, Profile* profile) {
-  const Span span(profile, "commit");
-  return Commit(results, manifest, replaced ? &*replaced : nullptr);
 }
 
 }  // namespace
@@ -153,47 +75,139 @@ Manifest Contract(const io::Source& source, const model::Runner& runner,
   return manifest;
 }
 
-Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, io::Store* results,
-                              const ExtractOptions& options, const Observer& observer,
-                              std::stop_token stop) {
-  const auto start = std::chrono::steady_clock::now();
-  Manifest manifest = Contract(source, *runner, options);
-  ARROW_ASSIGN_OR_RAISE(const std::optional<Dataset> committed, OpenCommitted(*results, manifest));
-  if (committed && manifest.precision_choice.is_null()) {
-    manifest.precision_choice = committed->manifest().precision_choice;
+Result<Extraction> Extraction::Begin(const io::Source& source, Manifest contract,
+                                     io::Store* results, const ExtractOptions& options,
+                                     std::optional<io::Listing> listing, const Observer& observer,
+                                     std::stop_token stop) {
+  Extraction extraction(results, std::move(contract));
+  extraction.start_ = std::chrono::steady_clock::now();
+  Manifest& manifest = extraction.manifest_;
+  ARROW_ASSIGN_OR_RAISE(extraction.committed_, OpenCommitted(*results, manifest));
+  if (extraction.committed_ && manifest.precision_choice.is_null()) {
+    manifest.precision_choice = extraction.committed_->manifest().precision_choice;
   }
-  ARROW_ASSIGN_OR_RAISE(const io::Listing listing, List(source, observer, stop));
-  const std::string contract = manifest.recipe_hash() + manifest.model_hash();
-  std::vector<dataset::Removed> removed;
-  if (committed) {
-    ARROW_ASSIGN_OR_RAISE(removed, ReadRemoved(*results, committed->manifest()));
+  if (!listing) {
+    ARROW_ASSIGN_OR_RAISE(listing, List(source, observer, std::move(stop)));
   }
-  ARROW_ASSIGN_OR_RAISE(const Plan plan,
-                        MakePlan(listing, committed ? &*committed : nullptr, std::move(removed),
-                                 contract, {options.part_images, options.limits}));
-  ExtractReport report;
-  report.listed = plan.listed;
-  report.ignored = listing.ignored;
-  report.removed = plan.removed_now;
-  report.replaced = plan.replaced;
-  manifest.ignored = listing.ignored;
+  ARROW_RETURN_NOT_OK(extraction.Compare(*listing, options));
+  ARROW_RETURN_NOT_OK(extraction.KeepAndCarry());
+  ARROW_RETURN_NOT_OK(extraction.FindFinished());
+  return extraction;
+}
 
-  Run run(plan, committed, results, &manifest, &report);
-  ARROW_RETURN_NOT_OK(run.KeepAndCarry());
-  const Featurizer featurizer(runner, options.recipe, options.limits, options.sandbox,
-                              observer.profile);
-  ARROW_RETURN_NOT_OK(run.Compute(source, featurizer, options, observer, stop));
-  ARROW_RETURN_NOT_OK(WriteRemoved(results, plan.removed, &manifest));
-  ARROW_RETURN_NOT_OK(CommitProfiled(results, manifest, committed, observer.profile));
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  report.featured = manifest.rows();
-  report.rejected = manifest.rejected();
-  if (report.listed != report.featured + report.rejected) {
-    return Status::UnknownError("counts do not add up: ", report.listed, " listed, ",
-                                report.featured, " featured, ", report.rejected,
+Status Extraction::Compare(const io::Listing& listing, const ExtractOptions& options) {
+  const Dataset* committed = committed_ ? &*committed_ : nullptr;
+  std::vector<dataset::Removed> removed;
+  if (committed != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(removed, ReadRemoved(*results_, committed->manifest()));
+  }
+  ARROW_ASSIGN_OR_RAISE(plan_, MakePlan(listing, committed, std::move(removed),
+                                        manifest_.recipe_hash() + manifest_.model_hash(),
+                                        {options.part_images, options.limits}));
+  report_.listed = plan_.listed;
+  report_.ignored = listing.ignored;
+  report_.removed = plan_.removed_now;
+  report_.replaced = plan_.replaced;
+  manifest_.ignored = listing.ignored;
+  return Status::OK();
+}
+
+Status Extraction::KeepAndCarry() {
+  for (size_t i : plan_.kept) {
+    const PartEntry& entry = committed_->manifest().parts[i];
+    report_.kept += entry.rows + entry.rejected;
+    manifest_.parts.push_back(entry);
+  }
+  for (const CarriedPart& carried : plan_.carried) {
+    ARROW_ASSIGN_OR_RAISE(const dataset::Part from, committed_->ReadPart(carried.from));
+    ARROW_ASSIGN_OR_RAISE(const PartEntry entry, WritePart(results_, Pick(from, carried),
+                                                           Identity(carried.key, manifest_)));
+    report_.carried += entry.rows + entry.rejected;
+    manifest_.parts.push_back(entry);
+  }
+  return Status::OK();
+}
+
+Status Extraction::FindFinished() {
+  computed_.resize(plan_.compute.size());
+  for (size_t i = 0; i < computed_.size(); ++i) {
+    const PlannedPart& part = plan_.compute[i];
+    ARROW_ASSIGN_OR_RAISE(computed_[i], FindPart(*results_, Identity(part.key, manifest_)));
+    if (computed_[i]) {
+      report_.resumed += computed_[i]->rows + computed_[i]->rejected;
+    } else {
+      missing_.push_back(&part);
+      missing_at_.push_back(i);
+      report_.computed += static_cast<int64_t>(part.entries.size());
+    }
+  }
+  return Status::OK();
+}
+
+Progress Extraction::progress() const {
+  return {"features", plan_.listed - report_.computed, plan_.listed, 0};
+}
+
+void Extraction::Finish(size_t index, const ComputedPart& computed) {
+  computed_[missing_at_[index]] = computed.entry;
+  report_.damaged += computed.damaged;
+}
+
+Result<ExtractReport> Extraction::Commit(Profile* profile) {
+  for (const auto& entry : computed_) {
+    if (!entry) return Status::Invalid("a part is not finished: nothing was committed");
+    manifest_.parts.push_back(*entry);
+  }
+  const Span span(profile, "commit");
+  ARROW_RETURN_NOT_OK(WriteRemoved(results_, plan_.removed, &manifest_));
+  ARROW_RETURN_NOT_OK(dataset::Commit(results_, manifest_, committed_ ? &*committed_ : nullptr));
+  report_.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  report_.featured = manifest_.rows();
+  report_.rejected = manifest_.rejected();
+  if (report_.listed != report_.featured + report_.rejected) {
+    return Status::UnknownError("counts do not add up: ", report_.listed, " listed, ",
+                                report_.featured, " featured, ", report_.rejected,
                                 " rejected; please report this");
   }
-  return report;
+  return report_;
+}
+
+Status ComputeParts(const std::vector<const PlannedPart*>& parts, const io::Source& source,
+                    model::Runner* runner, io::Store* results, const Manifest& manifest,
+                    const ExtractOptions& options,
+                    const std::function<void(size_t, const ComputedPart&)>& done,
+                    const Observer& observer, Progress progress, std::stop_token stop) {
+  const auto write = [&](size_t index, const dataset::Part& part) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const PartEntry entry,
+                          WritePart(results, part, Identity(parts[index]->key, manifest)));
+    done(index, {entry, std::count_if(part.rows.begin(), part.rows.end(),
+                                      [](const auto& row) { return !row.damage.empty(); })});
+    return Status::OK();
+  };
+  const Featurizer featurizer(runner, options.recipe, options.limits, options.sandbox,
+                              observer.profile);
+  const PipelineOptions pipeline{
+      runner->dimension(),
+      options.threads,
+      {.max_file_bytes = options.limits.max_bytes, .memory_bytes = options.read_ahead_bytes}};
+  return RunParts(parts, source, featurizer, pipeline, write, observer, std::move(progress),
+                  std::move(stop));
+}
+
+Result<ExtractReport> Extract(const io::Source& source, model::Runner* runner, io::Store* results,
+                              const ExtractOptions& options, const Observer& observer,
+                              std::stop_token stop, std::optional<io::Listing> listing) {
+  ARROW_ASSIGN_OR_RAISE(Extraction extraction,
+                        Extraction::Begin(source, Contract(source, *runner, options), results,
+                                          options, std::move(listing), observer, stop));
+  const auto done = [&](size_t index, const ComputedPart& computed) {
+    extraction.Finish(index, computed);
+  };
+  ARROW_RETURN_NOT_OK(ComputeParts(extraction.missing(), source, runner, results,
+                                   extraction.manifest(), options, done, observer,
+                                   extraction.progress(), std::move(stop)));
+  return extraction.Commit(observer.profile);
 }
 
 }  // namespace pomona::extract

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,6 +16,7 @@
 #include "pomona/dataset/garbage.h"
 #include "pomona/dataset/verify.h"
 #include "pomona/extract/plan.h"
+#include "pomona/extract/task.h"
 #include "pomona/testing/temp_folder.h"
 
 namespace pomona::extract {
@@ -130,6 +132,34 @@ TEST_F(ExtractTest, BytesDoNotDependOnThreads) {
     EXPECT_EQ(Files("one"), Files("many")) << threads;
     fs::remove_all(folder_ / "many");
   }
+}
+
+TEST_F(ExtractTest, PartsComputedElsewhereAreTheSame) {
+  ASSERT_TRUE(Run("here").ok());
+  const auto source = io::OpenSource(images_.string(), {}).ValueOrDie();
+  const auto store = io::OpenStore((folder_ / "there").string()).ValueOrDie();
+  Extraction extraction = Extraction::Begin(*source, Contract(*source, runner_, options_),
+                                            store.get(), options_, {}, {}, {})
+                              .ValueOrDie();
+  ASSERT_THAT(extraction.missing(), SizeIs(7));
+  EXPECT_FALSE(extraction.Commit(nullptr).ok());  // before its parts are there
+  // Every part as a task of its own, the last first, the third twice.
+  for (const size_t i : {6, 5, 4, 3, 2, 1, 0, 2}) {
+    const PlannedPart part = PlannedPartFromBytes(ToBytes(*extraction.missing()[i])).ValueOrDie();
+    MeanColour runner;
+    const auto elsewhere = io::OpenSource(images_.string(), {}).ValueOrDie();
+    const auto same_store = io::OpenStore((folder_ / "there").string()).ValueOrDie();
+    const auto done = [&](size_t, const ComputedPart& computed) {
+      extraction.Finish(i, ComputedPartFromBytes(ToBytes(computed)).ValueOrDie());
+    };
+    ASSERT_TRUE(ComputeParts({&part}, *elsewhere, &runner, same_store.get(), extraction.manifest(),
+                             options_, done, {}, {}, {})
+                    .ok());
+  }
+  const ExtractReport report = extraction.Commit(nullptr).ValueOrDie();
+  EXPECT_EQ(report.featured, 50);
+  EXPECT_EQ(report.computed, 50);
+  EXPECT_EQ(Files("here"), Files("there"));
 }
 
 TEST_F(ExtractTest, ASecondRunComputesNothingAndChangesNothing) {
@@ -314,6 +344,27 @@ TEST(PlanTest, ImagesUnderOnePathAreAllThere) {
     listing.entries.back().rejected = Rejection{Reason::kDuplicate, "listed before", {}};
   }
   EXPECT_EQ(MakePlan(listing, nullptr, {}, "c", {1024})->to_compute(), 4);
+}
+
+TEST(TaskTest, APartIsTheSameAfterATrip) {
+  PlannedPart part{std::string(32, 'a'), {}};
+  io::Entry entry{"é/1.jpg", "\xff\x00 raw", "é", 7, "etag", std::nullopt};
+  part.entries.push_back({entry, 2});
+  entry.label.reset();
+  entry.rejected = Rejection{Reason::kTooLarge, "too large", 12, 34, 56};
+  part.entries.push_back({entry, 0});
+  const PlannedPart back = PlannedPartFromBytes(ToBytes(part)).ValueOrDie();
+  EXPECT_EQ(back.key, part.key);
+  ASSERT_THAT(back.entries, SizeIs(2));
+  for (size_t i = 0; i < 2; ++i) {
+    const io::Entry& was = part.entries[i].entry;
+    const io::Entry& is = back.entries[i].entry;
+    EXPECT_EQ(std::tie(is.path, is.locator, is.label, is.size, is.version, is.rejected),
+              std::tie(was.path, was.locator, was.label, was.size, was.version, was.rejected));
+    EXPECT_EQ(back.entries[i].attempt, part.entries[i].attempt);
+  }
+  EXPECT_FALSE(PlannedPartFromBytes(ToBytes(part).substr(1)).ok());
+  EXPECT_FALSE(ComputedPartFromBytes(ToBytes(part)).ok());
 }
 
 TEST(PlanTest, PartsOfNoImagesAreRefused) {

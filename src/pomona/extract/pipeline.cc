@@ -80,7 +80,7 @@ class Pipeline {
 
   Status Finish() {
     if (!first_error_.ok()) return first_error_;
-    if (progress_.done < progress_.total) {
+    if (written_ < parts_.size()) {
       return Interrupted("stopped; finished parts are kept, and the same command continues");
     }
     return Status::OK();
@@ -114,6 +114,7 @@ class Pipeline {
       const Status written = write_(item.part, building_);
       if (!written.ok()) Fail(written);
       building_ = dataset::Part();
+      ++written_;
     }
   }
 
@@ -141,6 +142,7 @@ class Pipeline {
   size_t part_ = 0;   // and where it is
   size_t image_ = 0;
   dataset::Part building_;
+  size_t written_ = 0;  // parts
   mutable std::mutex mutex_;
   Status first_error_;
 };
