@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -81,3 +82,20 @@ def parts(results):
     except FileNotFoundError:
         return set()
     return {n for n in names if n.startswith("part-")}
+
+
+def wait_until(process, condition):
+    """`process` must go on meanwhile."""
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def manifest(results):
+    """Of the dataset, or of an empty one if nothing is committed."""
+    try:
+        return json.loads((results / "features/_pomona/manifest.json").read_text())
+    except FileNotFoundError:
+        return {"rows": 0, "removed": 0}

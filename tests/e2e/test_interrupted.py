@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import SAMPLES, TIMEOUT_SECONDS, files, parts
+from conftest import SAMPLES, TIMEOUT_SECONDS, files, parts, wait_until
 
 KILLS = 50
 KILLS_A_ROUND = 5
@@ -81,11 +81,7 @@ def slow(pomona):
 
 
 def wait_for_part(process, results):
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while not parts(results):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_until(process, lambda: parts(results))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,11 +4,10 @@ import http.server
 import json
 import signal
 import threading
-import time
 
 import pytest
 
-from conftest import SAMPLES, TIMEOUT_SECONDS
+from conftest import SAMPLES, TIMEOUT_SECONDS, wait_until
 from run import ROOT
 
 
@@ -117,11 +116,9 @@ def test_no_is_said_at_once(pomona, server):
 def test_a_download_that_was_ended_is_continued(pomona, server, number, code):
     server.ways = ["stalls", "well"]
     process = pomona.start("models", "pull", "mirrored")
-    end = time.monotonic() + TIMEOUT_SECONDS
     half = len(server.content) // 2
-    while sum(p.stat().st_size for p in (pomona.folder / "cache").rglob("*.part")) < half:
-        assert process.poll() is None and time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(process, lambda: sum(
+        p.stat().st_size for p in (pomona.folder / "cache").rglob("*.part")) >= half)
     process.send_signal(number)
     process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == code

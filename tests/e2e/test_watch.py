@@ -2,24 +2,8 @@
 import json
 import shutil
 import signal
-import time
 
-from conftest import SAMPLES, TIMEOUT_SECONDS
-
-
-def manifest(results):
-    try:
-        return json.loads((results / "features/_pomona/manifest.json").read_text())
-    except FileNotFoundError:
-        return {"rows": 0, "removed": 0}
-
-
-def wait_until(process, condition):
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from conftest import SAMPLES, TIMEOUT_SECONDS, manifest, wait_until
 
 
 def stop(process):

@@ -11,7 +11,7 @@ import urllib.request
 import boto3
 import pytest
 
-from e2e_conftest import SAMPLES, TIMEOUT_SECONDS
+from e2e_conftest import SAMPLES, TIMEOUT_SECONDS, manifest, wait_until
 
 
 @pytest.fixture
@@ -45,21 +45,6 @@ def wait_for(server, endpoint):
     raise RuntimeError("the queue's server did not start")
 
 
-def rows(results):
-    try:
-        return json.loads((results / "features/_pomona/manifest.json").read_text())["rows"]
-    except FileNotFoundError:
-        return 0
-
-
-def wait_until(process, condition):
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def waiting(sqs, url):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -71,11 +56,11 @@ def test_an_event_starts_a_run_and_is_deleted_after_it(pomona, queue, small):
     images, results = pomona.folder / "images", pomona.folder / "results"
     shutil.copytree(SAMPLES / "Lemon", images / "Lemon")
     process = pomona.start("extract", images, results, "--model", small, "--watch-queue", url)
-    wait_until(process, lambda: rows(results) == 10)
+    wait_until(process, lambda: manifest(results)["rows"] == 10)
     shutil.copytree(SAMPLES / "Banana", images / "Banana")
     for i in range(25):  # more than one answer holds
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [{"n": i}]}))
-    wait_until(process, lambda: rows(results) == 20)
+    wait_until(process, lambda: manifest(results)["rows"] == 20)
     wait_until(process, lambda: waiting(sqs, url) == 0)
     process.terminate()
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
