@@ -29,7 +29,7 @@ Result<std::optional<model::Precision>> Committed(const io::Store& results) {
 
 Status Keep(model::Precision precision, ExtractJob* job, Console* console) {
   const std::string name = model::ToString(precision);
-  if (precision != job->runner->precision()) {
+  if (job->runner == nullptr || precision != job->runner->precision()) {
     Runner runner = Load(*job, precision);
     if (!runner.ok()) {
       return WithContext(runner.status(), job->results->Describe(dataset::kFeaturesFolder) +
@@ -37,6 +37,8 @@ Status Keep(model::Precision precision, ExtractJob* job, Console* console) {
     }
     job->runner = std::move(*runner);
   }
+  job->choice.reset();
+  job->options.precision_choice = nullptr;
   console->Line("precision " + name + ": the features that are there have it");
   return Status::OK();
 }
@@ -57,12 +59,18 @@ std::string Verdict(const precision::Finding& finding) {
 Status ChoosePrecision(ExtractJob* job, Context* context) {
   if (!job->auto_precision) return Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto committed, Committed(*job->results));
-  if (committed) return Keep(*committed, job, &context->console);
+  if (committed) {
+    const bool own = job->choice && job->choice->precision == *committed;
+    if (!own) ARROW_RETURN_NOT_OK(Keep(*committed, job, &context->console));
+    job->auto_precision = false;
+    return Status::OK();
+  }
+  if (job->choice) return Status::OK();  // by a look (--watch) that did not get to commit
   const Observer observer = context->console.observer();
   ARROW_ASSIGN_OR_RAISE(const io::Listing listing, job->source->List(observer, context->stop));
   const auto load = [job](model::Precision precision) -> Runner {
-    if (precision == model::Precision::kF32) return std::move(job->runner);  // loaded already
-    return Load(*job, precision);
+    const bool loaded = precision == model::Precision::kF32 && job->runner != nullptr;
+    return loaded ? Runner(std::move(job->runner)) : Load(*job, precision);
   };
   precision::ChooseOptions options;
   options.sample = {job->options.recipe, job->options.limits, job->options.threads,
