@@ -1,6 +1,6 @@
 # Weight files of the published ResNet50 layouts with made-up values, for the tests of the model
 # room: 300 MB in the build folder, made once by tests/golden/make_resnet50_weights.py.
-set(POMONA_PYTHON ${CMAKE_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH
+set(POMONA_TEST_PYTHON ${CMAKE_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH
     "Python with numpy and h5py, for making test data")
 set(POMONA_TEST_WEIGHTS ${CMAKE_BINARY_DIR}/test-weights)
 
@@ -8,7 +8,7 @@ set(_script ${PROJECT_SOURCE_DIR}/tests/golden/make_resnet50_weights.py)
 function(_pomona_test_weights layout file)
   add_custom_command(OUTPUT ${POMONA_TEST_WEIGHTS}/${file}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${POMONA_TEST_WEIGHTS}
-    COMMAND ${POMONA_PYTHON} ${_script} ${layout} ${POMONA_TEST_WEIGHTS}/${file}
+    COMMAND ${POMONA_TEST_PYTHON} ${_script} ${layout} ${POMONA_TEST_WEIGHTS}/${file}
     DEPENDS ${_script} COMMENT "Making test weights ${file}" VERBATIM)
 endfunction()
 _pomona_test_weights(keras resnet50.h5)
