@@ -117,3 +117,11 @@ def test_bad_images_are_rejected_as_they_are_locally(pomona, small, bucket, tmp_
              .drop_columns(["version"]).to_pydict()
              for p in (tmp_path / "local", bucket.download("results", tmp_path / "got"))]
     assert table[0] == table[1]
+
+
+def test_auto_finds_what_it_finds_on_a_folder(pomona, small, bucket):
+    bucket.upload(SAMPLES, "images")
+    found = [pomona.json("extract", images, out, "--model", small, "--denoise", "none",
+                         "--precision", "auto")["precision_choice"]["candidates"]
+             for images, out in ((SAMPLES, "local"), (bucket.uri + "/images", "remote"))]
+    assert found[0] == found[1] and len(found[0]) == 2

@@ -13,12 +13,10 @@
 #include <utility>
 
 #include "pomona/base/hash.h"
+#include "pomona/io/read_ahead.h"
 
 namespace pomona::precision {
 namespace {
-
-// Reads that wait for a network cost no CPU.
-constexpr int kRemoteReads = 32;
 
 // Calls work(i) for each i < count on `threads` threads. The first error ends it.
 Status ForEach(size_t count, int threads, const std::function<Status(size_t)>& work,
@@ -45,10 +43,8 @@ Status ForEach(size_t count, int threads, const std::function<Status(size_t)>& w
 }
 
 // Nothing if the image cannot be used.
-Result<std::optional<image::Image>> PrepareOne(const io::Source& source, const io::Entry& entry,
-                                               const SampleOptions& options,
-                                               const std::stop_token& stop) try {
-  ARROW_ASSIGN_OR_RAISE(const auto bytes, source.Read(entry, options.limits.max_bytes, stop));
+Result<std::optional<image::Image>> PrepareOne(const Outcome<std::vector<uint8_t>>& bytes,
+                                               const SampleOptions& options) try {
   if (!bytes.ok()) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(
       const auto decoded,
@@ -96,19 +92,24 @@ std::vector<io::Entry> StratifiedSample(const std::vector<io::Entry>& entries, i
 Result<PreparedSample> PrepareSample(const io::Source& source, std::span<const io::Entry> entries,
                                      const SampleOptions& options, const Observer& observer,
                                      const std::stop_token& stop) {
+  std::vector<const io::Entry*> pointers;
+  for (const io::Entry& entry : entries) pointers.push_back(&entry);
+  io::ReadAhead ahead(
+      source, pointers,
+      {.max_file_bytes = options.limits.max_bytes, .memory_bytes = options.read_ahead_bytes}, stop);
   std::vector<std::optional<image::Image>> prepared(entries.size());
   Progress progress{"sample", 0, static_cast<int64_t>(entries.size()), 0};
   std::mutex reporting;
   const auto one = [&](size_t i) -> Status {
-    ARROW_ASSIGN_OR_RAISE(prepared[i], PrepareOne(source, entries[i], options, stop));
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, ahead.Take(i));
+    ARROW_ASSIGN_OR_RAISE(prepared[i], PrepareOne(bytes, options));
     const std::lock_guard lock(reporting);
     ++progress.done;
     progress.rejected += prepared[i] ? 0 : 1;
     observer.Report(progress);
     return Status::OK();
   };
-  const int threads = source.remote() ? std::max(options.threads, kRemoteReads) : options.threads;
-  ARROW_RETURN_NOT_OK(ForEach(entries.size(), threads, one, stop));
+  ARROW_RETURN_NOT_OK(ForEach(entries.size(), options.threads, one, stop));
   PreparedSample sample;
   for (auto& image : prepared) {
     if (image) sample.images.push_back(std::move(*image));

@@ -27,7 +27,8 @@ struct SampleOptions {
   image::Recipe recipe;
   image::DecodeLimits limits;
   int threads = 1;
-  image::Sandbox* sandbox = nullptr;  // where images are decoded; null: in this process
+  image::Sandbox* sandbox = nullptr;              // where images are decoded; null: in this process
+  int64_t read_ahead_bytes = int64_t{256} << 20;  // files read before their turn (remote sources)
 };
 
 struct PreparedSample {
