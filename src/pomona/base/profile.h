@@ -83,4 +83,12 @@ class Span {
   Profile::Clock::time_point start_;
 };
 
+// What `work()` gives, its time added to `profile` as a Span.
+template <typename Work>
+auto Timed(Profile* profile, const char* stage, Work work, const std::string& subject = {},
+           Profile::Kind kind = Profile::Kind::kBusy) {
+  const Span span(profile, stage, subject, kind);
+  return work();
+}
+
 }  // namespace pomona

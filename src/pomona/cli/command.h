@@ -4,6 +4,8 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -22,6 +24,9 @@ inline constexpr int kExitInterrupted = 130;
 int ExitCode(const Status& status);
 
 struct Context {
+  Context() = default;
+  explicit Context(Observer caller) : console(std::move(caller)) {}
+
   Console console;
   std::stop_token stop;
   // Set by the command that was asked for; gives the exit code.
@@ -41,5 +46,19 @@ void AddCompletions(CLI::App* app, Context* context);
 
 // The whole program: parses, runs, reports. Gives the exit code.
 int Main(int argc, const char* const* argv);
+
+// Parses a whole command line, the command first. UsageError that says in one sentence what is
+// wrong, and where to read more.
+Status ParseArgs(CLI::App* app, std::vector<std::string> args);
+
+struct Answer {
+  int exit_code = kExitDone;
+  nlohmann::json result;  // what the command prints with --json
+};
+
+// A command inside another program: {"reduce", "results", "--k", "6"}. Leaves the process's signals
+// and streams alone. A wrong command line is a UsageError.
+Result<Answer> Call(const std::vector<std::string>& args, const Observer& observer,
+                    std::stop_token stop);
 
 }  // namespace pomona::cli

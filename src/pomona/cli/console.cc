@@ -48,6 +48,7 @@ std::string Describe(const Progress& p, double rate) {
 }  // namespace
 
 Observer Console::observer() {
+  if (caller_) return *caller_;
   return {[this](const Progress& p) { ShowProgress(p); },
           [this](const std::string& message) { ShowWarning(message); }};
 }
@@ -94,13 +95,16 @@ void Console::ShowWarning(const std::string& message) {
 
 void Console::Line(const std::string& text) {
   EndProgress();
-  if (!json) std::cout << text << "\n";
+  if (!json && !caller_) std::cout << text << "\n";
 }
 
 void Console::Json(const nlohmann::json& result) {
   EndProgress();
-  if (json)
+  if (caller_) {
+    answer_ = result;
+  } else if (json) {
     std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  }
 }
 
 void Console::Error(const Status& status, int exit_code) {

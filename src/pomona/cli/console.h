@@ -1,10 +1,12 @@
 // What a person sees: results on stdout (text, or JSON with --json), progress, warnings and errors
-// on stderr.
+// on stderr. Or, of a command that runs inside another program (cli::Call), what that gets.
 #pragma once
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -15,6 +17,12 @@ namespace pomona::cli {
 
 class Console {
  public:
+  Console() = default;
+  // Prints nothing: `caller` gets progress and warnings, answer() is what --json would print.
+  explicit Console(Observer caller) : caller_(std::move(caller)) {}
+
+  const nlohmann::json& answer() const { return answer_; }
+
   bool json = false;      // --json
   bool quiet = false;     // --quiet: no progress
   bool no_color = false;  // --no-color, or NO_COLOR set
@@ -39,6 +47,8 @@ class Console {
   std::string Paint(const char* code, const std::string& text) const;
 
   using Clock = std::chrono::steady_clock;
+  const std::optional<Observer> caller_;
+  nlohmann::json answer_;
   std::mutex mutex_;
   std::string stage_;
   Clock::time_point stage_start_;

@@ -1,6 +1,9 @@
 #include <memory>
 
 #include "pomona/cli/flags.h"
+#include "pomona/cli/job.h"
+#include "pomona/cli/report.h"
+#include "pomona/dataset/manifest.h"
 
 namespace pomona::cli {
 namespace {
@@ -14,17 +17,16 @@ constexpr char kFooter[] =
     "Writes RESULTS/features: part-*.parquet (path, label, features, ...), and in _pomona/ the\n"
     "manifest and rejected.parquet (every image without a feature, and why).";
 
-Result<int> Once(ExtractFlags* flags, ExtractJob* opened, bool first, Context* context) {
-  ExtractJob& job = *opened;
+Result<int> Once(ExtractFlags* flags, ExtractJob* job, bool first, Context* context) {
   ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report,
-                        RunExtract(&job, flags->profile.profile(), context));
-  if (!first && !Changed(report)) return kExitDone;
-  PrintExtract(job, report, &context->console);
-  context->console.Line("  in " + job.results->Describe(dataset::kFeaturesFolder) +
+                        RunExtract(job, flags->profile.profile(), context));
+  if (!first && !report.changed()) return kExitDone;
+  PrintExtract(*job, report, &context->console);
+  context->console.Line("  in " + job->results->Describe(dataset::kFeaturesFolder) +
                         "; next: pomona reduce RESULTS");
-  ARROW_RETURN_NOT_OK(flags->profile.Finish(job.options.threads, report.computed, job.results.get(),
-                                            &context->console));
-  nlohmann::json json = ToJson(job, report);
+  ARROW_RETURN_NOT_OK(flags->profile.Finish(job->options.threads, report.computed,
+                                            job->results.get(), &context->console));
+  nlohmann::json json = ToJson(*job, report);
   json["profile"] = flags->profile.ToJson();
   context->console.Json(json);
   return report.rejected > 0 ? kExitRejected : kExitDone;
@@ -32,14 +34,8 @@ Result<int> Once(ExtractFlags* flags, ExtractJob* opened, bool first, Context* c
 
 Result<int> Run(ExtractFlags* flags, Context* context) {
   ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(*flags));
-  bool done_before = false;
-  return Watch(flags->watch, flags->bucket.options, context, [&]() -> Result<int> {
-    if (job.source == nullptr) ARROW_RETURN_NOT_OK(Reopen(*flags, &job));
-    auto code = Once(flags, &job, !done_before, context);
-    job.source.reset();
-    done_before = done_before || code.ok();
-    return code;
-  });
+  return WatchSource(*flags, &job, context,
+                     [&](bool first) { return Once(flags, &job, first, context); });
 }
 
 }  // namespace

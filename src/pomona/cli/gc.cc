@@ -2,14 +2,14 @@
 
 #include "pomona/base/text.h"
 #include "pomona/cli/command.h"
+#include "pomona/cli/flags.h"
 #include "pomona/dataset/garbage.h"
 #include "pomona/io/store.h"
 
 namespace pomona::cli {
 namespace {
 
-struct GcFlags {
-  std::string results;
+struct GcFlags : ResultsFlags {
   bool dry_run = false;
 };
 
@@ -24,7 +24,7 @@ constexpr char kFooter[] =
 
 Result<int> Run(const GcFlags& flags, Context* context) {
   Console& console = context->console;
-  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results));
+  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results, flags.bucket.options));
   ARROW_ASSIGN_OR_RAISE(const auto garbage, dataset::FindGarbage(*results));
   for (const std::string& name : garbage) {
     console.Line((flags.dry_run ? "would remove " : "removed ") + results->Describe(name));
@@ -41,7 +41,7 @@ void AddGc(CLI::App* app, Context* context) {
   auto flags = std::make_shared<GcFlags>();
   CLI::App* command = app->add_subcommand("gc", "Remove what interrupted runs left behind");
   command->footer(kFooter);
-  command->add_option("RESULTS", flags->results, "Results folder")->required()->type_name("");
+  flags->Add(command, "Results folder");
   command->add_flag("--dry-run", flags->dry_run, "Say what would be removed, remove nothing");
   command->callback(
       [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "pomona/cli/command.h"
+#include "pomona/cli/flags.h"
 #include "pomona/io/store.h"
 #include "pomona/view/plots.h"
 
@@ -15,8 +16,8 @@ constexpr char kFooter[] =
     "RESULTS/plots/pca.svg\n"
     "and .png (the images on the first two components, by label).";
 
-Result<int> Run(const std::string& folder, Context* context) {
-  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(folder));
+Result<int> Run(const ResultsFlags& flags, Context* context) {
+  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results, flags.bucket.options));
   ARROW_ASSIGN_OR_RAISE(const auto plots, view::WritePlots(results.get()));
   for (const std::string& name : plots) context->console.Line(results->Describe(name));
   context->console.Json({{"plots", plots}});
@@ -26,14 +27,12 @@ Result<int> Run(const std::string& folder, Context* context) {
 }  // namespace
 
 void AddPlot(CLI::App* app, Context* context) {
-  auto folder = std::make_shared<std::string>();
+  auto flags = std::make_shared<ResultsFlags>();
   CLI::App* command = app->add_subcommand("plot", "Components in; pictures out");
   command->footer(kFooter);
-  command->add_option("RESULTS", *folder, "Results folder of `pomona reduce`")
-      ->required()
-      ->type_name("");
+  flags->Add(command, "Results folder of `pomona reduce`");
   command->callback(
-      [folder, context] { context->action = [folder, context] { return Run(*folder, context); }; });
+      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
 }
 
 }  // namespace pomona::cli

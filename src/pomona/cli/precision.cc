@@ -56,32 +56,32 @@ std::string Verdict(const precision::Finding& finding) {
 
 }  // namespace
 
-Status ChoosePrecision(ExtractJob* job, Context* context) {
-  if (!job->auto_precision) return Status::OK();
+Result<std::optional<io::Listing>> ChoosePrecision(ExtractJob* job, Context* context) {
+  if (!job->auto_precision) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const auto committed, Committed(*job->results));
   if (committed) {
     const bool own = job->choice && job->choice->precision == *committed;
     if (!own) ARROW_RETURN_NOT_OK(Keep(*committed, job, &context->console));
     job->auto_precision = false;
-    return Status::OK();
+    return std::nullopt;
   }
-  if (job->choice) return Status::OK();  // by a look (--watch) that did not get to commit
+  if (job->choice) return std::nullopt;  // by a look (--watch) that did not get to commit
   const Observer observer = context->console.observer();
-  ARROW_ASSIGN_OR_RAISE(const io::Listing listing, job->source->List(observer, context->stop));
+  ARROW_ASSIGN_OR_RAISE(io::Listing listing, job->source->List(observer, context->stop));
   const auto load = [job](model::Precision precision) -> Runner {
     const bool loaded = precision == model::Precision::kF32 && job->runner != nullptr;
     return loaded ? Runner(std::move(job->runner)) : Load(*job, precision);
   };
   precision::ChooseOptions options;
   options.sample = {job->options.recipe, job->options.limits, job->options.threads,
-                    job->options.sandbox};
+                    job->options.sandbox, job->options.read_ahead_bytes};
   auto choice = precision::Choose(*job->source, listing, load, options, observer, context->stop);
   context->console.EndProgress();
   ARROW_RETURN_NOT_OK(choice.status());
   job->runner = std::move(choice->runner);
   job->options.precision_choice = choice->Recorded();
   job->choice = std::move(*choice);
-  return Status::OK();
+  return listing;
 }
 
 void PrintChoice(const ExtractJob& job, Console* console) {

@@ -1,12 +1,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "pomona/base/text.h"
 #include "pomona/base/version.h"
@@ -104,6 +106,26 @@ Status FlushOutput() {
 }
 
 }  // namespace
+
+Status ParseArgs(CLI::App* app, std::vector<std::string> args) {
+  try {
+    std::reverse(args.begin(), args.end());  // CLI11 takes them from the back
+    app->parse(std::move(args));
+  } catch (const CLI::ParseError& error) {
+    return UsageError(Describe(*app, error));
+  }
+  return Status::OK();
+}
+
+Result<Answer> Call(const std::vector<std::string>& args, const Observer& observer,
+                    std::stop_token stop) {
+  Context context(observer);
+  context.stop = std::move(stop);
+  const auto app = MakeApp(&context);
+  ARROW_RETURN_NOT_OK(ParseArgs(app.get(), args));
+  ARROW_ASSIGN_OR_RAISE(const int exit_code, RunAction(context));
+  return Answer{exit_code, context.console.answer()};
+}
 
 int ExitCode(const Status& status) {
   if (status.ok()) return kExitDone;

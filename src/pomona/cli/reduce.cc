@@ -1,16 +1,12 @@
 #include <memory>
 
 #include "pomona/cli/flags.h"
+#include "pomona/cli/report.h"
 #include "pomona/dataset/dataset.h"
+#include "pomona/reduce/reduce.h"
 
 namespace pomona::cli {
 namespace {
-
-struct ReduceFlags {
-  std::string results;
-  ComponentsFlag components;
-  ThreadsFlag threads;
-};
 
 constexpr char kFooter[] =
     "Examples:\n"
@@ -24,7 +20,7 @@ constexpr char kFooter[] =
 Result<int> Run(const ReduceFlags& flags, Context* context) {
   Console& console = context->console;
   ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags.components.k));
-  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results));
+  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results, flags.bucket.options));
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*results));
   ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca,
                         reduce::Reduce(dataset, results.get(), {k, flags.threads.threads},
@@ -41,11 +37,7 @@ void AddReduce(CLI::App* app, Context* context) {
   auto flags = std::make_shared<ReduceFlags>();
   CLI::App* command = app->add_subcommand("reduce", "Features in; principal components out");
   command->footer(kFooter);
-  command->add_option("RESULTS", flags->results, "Results folder of `pomona extract`")
-      ->required()
-      ->type_name("");
-  flags->components.Add(command);
-  flags->threads.Add(command);
+  flags->Add(command);
   command->callback(
       [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
 }

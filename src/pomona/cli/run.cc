@@ -3,7 +3,10 @@
 
 #include "pomona/base/text.h"
 #include "pomona/cli/flags.h"
+#include "pomona/cli/job.h"
+#include "pomona/cli/report.h"
 #include "pomona/dataset/dataset.h"
+#include "pomona/reduce/reduce.h"
 #include "pomona/view/plots.h"
 
 namespace pomona::cli {
@@ -55,25 +58,21 @@ Result<int> Once(RunFlags* flags, const reduce::Components& k, int threads, Extr
   Profile* const profile = flags->extract.profile.profile();
   ExtractJob& job = *opened;
   ARROW_ASSIGN_OR_RAISE(const extract::ExtractReport report, RunExtract(&job, profile, context));
-  if (!first && !Changed(report)) return kExitDone;
+  if (!first && !report.changed()) return kExitDone;
   PrintExtract(job, report, &console);
   nlohmann::json extracted = ToJson(job, report);
   // The network's memory is free for the reduction.
   if (!flags->extract.watch.on()) job.runner.reset();
 
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
-  const auto fit = [&] {
-    const Span span(profile, "reduce");
-    return reduce::Reduce(dataset, job.results.get(), {k, threads}, console.observer(),
-                          context->stop);
-  };
-  ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca, fit());
+  ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca, Timed(profile, "reduce", [&] {
+                          return reduce::Reduce(dataset, job.results.get(), {k, threads},
+                                                console.observer(), context->stop);
+                        }));
   PrintReduce(pca, &console);
-  const auto plot = [&] {
-    const Span span(profile, "plot");
-    return view::WritePlots(job.results.get());
-  };
-  ARROW_ASSIGN_OR_RAISE(const auto plots, plot());
+  ARROW_ASSIGN_OR_RAISE(const auto plots, Timed(profile, "plot", [&] {
+                          return view::WritePlots(job.results.get());
+                        }));
   PrintFiles(*job.results, &console);
   ARROW_RETURN_NOT_OK(flags->extract.profile.Finish(job.options.threads, report.computed,
                                                     job.results.get(), &console));
@@ -88,14 +87,8 @@ Result<int> Run(RunFlags* flags, Context* context) {
   ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
   ARROW_ASSIGN_OR_RAISE(const int threads, ReduceThreads(flags->extract, card.output.dimension));
   ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
-  bool done_before = false;
-  return Watch(flags->extract.watch, flags->extract.bucket.options, context, [&]() -> Result<int> {
-    if (job.source == nullptr) ARROW_RETURN_NOT_OK(Reopen(flags->extract, &job));
-    auto code = Once(flags, k, threads, &job, !done_before, context);
-    job.source.reset();
-    done_before = done_before || code.ok();
-    return code;
-  });
+  return WatchSource(flags->extract, &job, context,
+                     [&](bool first) { return Once(flags, k, threads, &job, first, context); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "pomona/base/text.h"
 #include "pomona/cli/command.h"
+#include "pomona/cli/flags.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/io/store.h"
 #include "pomona/reduce/reduce.h"
@@ -33,9 +34,9 @@ Status CheckPca(const io::Store& results) {
   return reduce::LoadProjection(results).status();
 }
 
-Result<int> Run(const std::string& folder, Context* context) {
+Result<int> Run(const ResultsFlags& flags, Context* context) {
   Console& console = context->console;
-  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(folder));
+  ARROW_ASSIGN_OR_RAISE(const auto results, io::OpenStore(flags.results, flags.bucket.options));
   ARROW_ASSIGN_OR_RAISE(dataset::VerifyReport report,
                         dataset::Verify(*results, console.observer(), context->stop));
   const Status pca = CheckPca(*results);
@@ -48,7 +49,8 @@ Result<int> Run(const std::string& folder, Context* context) {
   }
   if (!report.leftovers.empty()) {
     console.Line(Counted(static_cast<int64_t>(report.leftovers.size()), "file") +
-                 " of interrupted runs beside them; `pomona gc " + folder + "` removes them");
+                 " of interrupted runs beside them; `pomona gc " + flags.results +
+                 "` removes them");
   }
   console.Json({{"ok", report.problems.empty()},
                 {"parts", report.parts},
@@ -63,12 +65,12 @@ Result<int> Run(const std::string& folder, Context* context) {
 }  // namespace
 
 void AddVerify(CLI::App* app, Context* context) {
-  auto folder = std::make_shared<std::string>();
+  auto flags = std::make_shared<ResultsFlags>();
   CLI::App* command = app->add_subcommand("verify", "Re-read and check everything committed");
   command->footer(kFooter);
-  command->add_option("RESULTS", *folder, "Results folder")->required()->type_name("");
+  flags->Add(command, "Results folder");
   command->callback(
-      [folder, context] { context->action = [folder, context] { return Run(*folder, context); }; });
+      [flags, context] { context->action = [flags, context] { return Run(*flags, context); }; });
 }
 
 }  // namespace pomona::cli

@@ -53,11 +53,6 @@ dataset::PartIdentity Identity(const std::string& key, const Manifest& manifest)
           choice.is_null() ? "" : choice.dump()};
 }
 
-Result<io::Listing> List(const io::Source& source, const Observer& observer, std::stop_token stop) {
-  const Span span(observer.profile, "list");
-  return source.List(observer, std::move(stop));
-}
-
 }  // namespace
 
 Manifest Contract(const io::Source& source, const model::Runner& runner,
@@ -87,7 +82,8 @@ Result<Extraction> Extraction::Begin(const io::Source& source, Manifest contract
     manifest.precision_choice = extraction.committed_->manifest().precision_choice;
   }
   if (!listing) {
-    ARROW_ASSIGN_OR_RAISE(listing, List(source, observer, std::move(stop)));
+    ARROW_ASSIGN_OR_RAISE(listing, Timed(observer.profile, "list",
+                                         [&] { return source.List(observer, std::move(stop)); }));
   }
   ARROW_RETURN_NOT_OK(extraction.Compare(*listing, options));
   ARROW_RETURN_NOT_OK(extraction.KeepAndCarry());

@@ -49,7 +49,9 @@ struct ExtractReport {
   int64_t damaged = 0;   // of `computed`: damaged JPEGs that the recipe's policy bore
   int64_t removed = 0;   // images that left the dataset because the source no longer has them
   int64_t replaced = 0;  // images that changed since they were in the dataset
-  double seconds = 0;    // from the start of the listing to the end of the commit
+  // Whether the dataset is another now.
+  bool changed() const { return computed + resumed + carried + removed + replaced > 0; }
+  double seconds = 0;  // from the start of the listing to the end of the commit
 };
 
 // The manifest, without parts, of what these options make.

@@ -11,11 +11,12 @@ namespace pomona::extract {
 
 Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry,
                                                           const std::vector<uint8_t>& bytes) const {
-  const auto decode = [&] {
-    const Span span(profile_, "decode", entry.path);
-    return image::DecodeIn(sandbox_, bytes, limits_, recipe_.jpeg_policy);
-  };
-  ARROW_ASSIGN_OR_RAISE(const auto decoded, decode());
+  ARROW_ASSIGN_OR_RAISE(
+      const auto decoded,
+      Timed(
+          profile_, "decode",
+          [&] { return image::DecodeIn(sandbox_, bytes, limits_, recipe_.jpeg_policy); },
+          entry.path));
   if (!decoded.ok()) return Outcome<Prepared>(decoded.rejection());
   const image::Image& pixels = decoded.value();
   Prepared out;
@@ -35,10 +36,9 @@ Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
   Featurized out;
   out.row = std::move(prepared.row);
   out.feature.resize(static_cast<size_t>(runner_->dimension()));
-  {
-    const Span span(profile_, "infer", out.row.path);
-    ARROW_RETURN_NOT_OK(runner_->Run(prepared.image.rgb, out.feature));
-  }
+  ARROW_RETURN_NOT_OK(Timed(
+      profile_, "infer", [&] { return runner_->Run(prepared.image.rgb, out.feature); },
+      out.row.path));
   if (!std::all_of(out.feature.begin(), out.feature.end(),
                    [](float v) { return std::isfinite(v); })) {
     return Outcome<Featurized>(

@@ -89,11 +89,10 @@ class Pipeline {
  private:
   Result<Outcome<Featurized>> Featurize(const Item& item) {
     const io::Entry& entry = item.image->entry;
-    const auto read = [&] {
-      const Span span(observer_.profile, "read", entry.path, read_kind_);
-      return ahead_.Take(item.index);
-    };
-    ARROW_ASSIGN_OR_RAISE(const auto bytes, read());
+    ARROW_ASSIGN_OR_RAISE(const auto bytes,
+                          Timed(
+                              observer_.profile, "read", [&] { return ahead_.Take(item.index); },
+                              entry.path, read_kind_));
     return featurizer_.Run(entry, bytes);
   }
 
