@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 namespace pomona {
@@ -31,6 +33,14 @@ int AvailableCpus() {
   const int quota = CgroupCpus();
   if (quota > 0) cpus = std::min(cpus, quota);
   return std::max(cpus, 1);
+}
+
+bool Sleep(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any condition;
+  std::unique_lock lock(mutex);
+  condition.wait_for(lock, stop, time, [] { return false; });
+  return !stop.stop_requested();
 }
 
 }  // namespace pomona

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -30,6 +31,22 @@ TEST(ThreadsTest, FollowsTheAffinityMask) {
     return std::to_string(AvailableCpus());
   });
   EXPECT_EQ(cpus, "1");
+}
+
+TEST(SleepTest, TakesItsTime) {
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Sleep(std::chrono::milliseconds(20), {}));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(20));
+}
+
+TEST(SleepTest, EndsWhenStopped) {
+  std::stop_source stop;
+  std::jthread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    stop.request_stop();
+  });
+  EXPECT_FALSE(Sleep(std::chrono::hours(1), stop.get_token()));
+  EXPECT_FALSE(Sleep(std::chrono::hours(1), stop.get_token()));
 }
 
 }  // namespace

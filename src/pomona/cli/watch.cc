@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 
 #include "pomona/base/text.h"
+#include "pomona/base/threads.h"
 #include "pomona/io/event_queue.h"
 
 namespace pomona::cli {
@@ -15,13 +14,6 @@ namespace {
 using std::chrono::seconds;
 
 constexpr int kSecondsAfterFailure = 10;
-
-void Sleep(seconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any condition;
-  std::unique_lock lock(mutex);
-  condition.wait_for(lock, stop, time, [] { return false; });
-}
 
 // Until the source is worth a look, or stopped. A queue is asked again after --watch at the latest,
 // as its messages may be lost.

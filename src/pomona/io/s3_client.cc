@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <ctime>
 #include <utility>
@@ -12,11 +11,11 @@
 
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
+#include "pomona/base/threads.h"
 
 namespace pomona::io {
 namespace {
 
-using std::chrono::milliseconds;
 using Kind = HttpAnswer::Kind;
 
 constexpr int kFirstRequests = 16;  // under way at a time, until the store has answered
@@ -51,15 +50,6 @@ std::string UriEncoded(std::string_view text, bool keep_slashes) {
     }
   }
   return out;
-}
-
-// False when stopped.
-bool Sleep(milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any condition;
-  std::unique_lock lock(mutex);
-  condition.wait_for(lock, stop, time, [] { return false; });
-  return !stop.stop_requested();
 }
 
 bool IsSlowDown(int code) { return code == 503 || code == 429; }

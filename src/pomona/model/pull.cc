@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "pomona/base/text.h"
+#include "pomona/base/threads.h"
 #include "pomona/model/checksum.h"
 #include "pomona/model/part_file.h"
 
@@ -200,13 +200,6 @@ class Attempt {
   bool started_ = false;
   Ending failure_;
 };
-
-// Waits, unless stopped.
-void Sleep(std::chrono::milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::unique_lock lock(mutex);
-  std::condition_variable_any().wait_for(lock, stop, time, [] { return false; });
-}
 
 class Puller {
  public:
