@@ -8,6 +8,13 @@
 #include "pomona/base/hash.h"
 
 namespace pomona::extract {
+namespace {
+
+Rejection OutOfMemory() {
+  return {Reason::kNoMemory, "this machine has not enough free memory to decode it", {}};
+}
+
+}  // namespace
 
 Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry,
                                                           const std::vector<uint8_t>& bytes) const {
@@ -32,19 +39,16 @@ Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry
   return Outcome<Prepared>(std::move(out));
 }
 
-Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const {
-  Featurized out;
-  out.row = std::move(prepared.row);
-  out.feature.resize(static_cast<size_t>(runner_->dimension()));
+Result<Outcome<std::vector<float>>> Featurizer::Infer(const image::Image& prepared,
+                                                      const std::string& path) const {
+  std::vector<float> feature(static_cast<size_t>(runner_->dimension()));
   ARROW_RETURN_NOT_OK(Timed(
-      profile_, "infer", [&] { return runner_->Run(prepared.image.rgb, out.feature); },
-      out.row.path));
-  if (!std::all_of(out.feature.begin(), out.feature.end(),
-                   [](float v) { return std::isfinite(v); })) {
-    return Outcome<Featurized>(
+      profile_, "infer", [&] { return runner_->Run(prepared.rgb, feature); }, path));
+  if (!std::all_of(feature.begin(), feature.end(), [](float v) { return std::isfinite(v); })) {
+    return Outcome<std::vector<float>>(
         Rejection{Reason::kNonFinite, "the network gave a NaN or an infinity for it", {}});
   }
-  return Outcome<Featurized>(std::move(out));
+  return Outcome<std::vector<float>>(std::move(feature));
 }
 
 Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry,
@@ -52,10 +56,18 @@ Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry,
   if (!bytes.ok()) return Outcome<Featurized>(bytes.rejection());
   ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(entry, bytes.value()));
   if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
-  return Infer(std::move(prepared).value());
-} catch (const std::bad_alloc&) {
+  ARROW_ASSIGN_OR_RAISE(auto feature, Infer(prepared.value().image, entry.path));
+  if (!feature.ok()) return Outcome<Featurized>(feature.rejection());
   return Outcome<Featurized>(
-      Rejection{Reason::kNoMemory, "this machine has not enough free memory to decode it", {}});
+      Featurized{std::move(prepared.value().row), std::move(feature).value()});
+} catch (const std::bad_alloc&) {
+  return Outcome<Featurized>(OutOfMemory());
+}
+
+Result<Outcome<std::vector<float>>> Featurizer::Run(const image::Image& decoded) const try {
+  return Infer(image::Prepare(decoded, recipe_, profile_), {});
+} catch (const std::bad_alloc&) {
+  return Outcome<std::vector<float>>(OutOfMemory());
 }
 
 }  // namespace pomona::extract

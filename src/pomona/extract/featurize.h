@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "pomona/base/profile.h"
@@ -9,6 +10,7 @@
 #include "pomona/base/status.h"
 #include "pomona/dataset/part.h"
 #include "pomona/image/decode.h"
+#include "pomona/image/image.h"
 #include "pomona/image/recipe.h"
 #include "pomona/image/sandbox.h"
 #include "pomona/io/source.h"
@@ -33,6 +35,8 @@ class Featurizer {
   // `bytes` is what the source gave for `entry`.
   Result<Outcome<Featurized>> Run(const io::Entry& entry,
                                   const Outcome<std::vector<uint8_t>>& bytes) const;
+  // The same from pixels on.
+  Result<Outcome<std::vector<float>>> Run(const image::Image& decoded) const;
 
  private:
   struct Prepared {
@@ -42,7 +46,8 @@ class Featurizer {
 
   Result<Outcome<Prepared>> Prepare(const io::Entry& entry,
                                     const std::vector<uint8_t>& bytes) const;
-  Result<Outcome<Featurized>> Infer(Prepared prepared) const;
+  Result<Outcome<std::vector<float>>> Infer(const image::Image& prepared,
+                                            const std::string& path) const;
 
   model::Runner* runner_;
   const image::Recipe& recipe_;

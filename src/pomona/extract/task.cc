@@ -1,42 +1,14 @@
 #include "pomona/extract/task.h"
 
-#include <cstdint>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include <nlohmann/json.hpp>
+#include "pomona/base/cbor.h"
 
 namespace pomona::extract {
 namespace {
 
 using nlohmann::json;
-
-std::string Encode(const json& value) {
-  std::string bytes;
-  json::to_cbor(value, bytes);
-  return bytes;
-}
-
-// `from(value)` of what was encoded; what it throws is an error.
-template <typename From>
-auto Decode(std::string_view bytes, const char* what, From from) -> Result<decltype(from(json()))> {
-  try {
-    return from(json::from_cbor(bytes));
-  } catch (const json::exception& e) {
-    return Status::Invalid("these are not the bytes of ", what, ": ", e.what());
-  }
-}
-
-// A locator is whatever bytes its source likes, a JSON string must be UTF-8.
-json Binary(const std::string& bytes) {
-  return json::binary(std::vector<uint8_t>(bytes.begin(), bytes.end()));
-}
-
-std::string FromBinary(const json& value) {
-  const json::binary_t& bytes = value.get_binary();
-  return {bytes.begin(), bytes.end()};
-}
 
 template <typename T>
 json Nullable(const std::optional<T>& value) {
@@ -85,11 +57,11 @@ PlannedEntry EntryFromJson(const json& j) {
 std::string ToBytes(const PlannedPart& part) {
   json entries = json::array();
   for (const PlannedEntry& planned : part.entries) entries.push_back(ToJson(planned));
-  return Encode({{"key", part.key}, {"entries", std::move(entries)}});
+  return ToCbor({{"key", part.key}, {"entries", std::move(entries)}});
 }
 
 Result<PlannedPart> PlannedPartFromBytes(std::string_view bytes) {
-  return Decode(bytes, "a planned part", [](const json& j) {
+  return FromCbor(bytes, "a planned part", [](const json& j) {
     PlannedPart part;
     part.key = j.at("key").get<std::string>();
     for (const json& entry : j.at("entries")) part.entries.push_back(EntryFromJson(entry));
@@ -98,11 +70,11 @@ Result<PlannedPart> PlannedPartFromBytes(std::string_view bytes) {
 }
 
 std::string ToBytes(const ComputedPart& computed) {
-  return Encode({{"entry", dataset::ToJson(computed.entry)}, {"damaged", computed.damaged}});
+  return ToCbor({{"entry", dataset::ToJson(computed.entry)}, {"damaged", computed.damaged}});
 }
 
 Result<ComputedPart> ComputedPartFromBytes(std::string_view bytes) {
-  return Decode(bytes, "a computed part", [](const json& j) {
+  return FromCbor(bytes, "a computed part", [](const json& j) {
     return ComputedPart{dataset::PartEntryFromJson(j.at("entry")), j.at("damaged").get<int64_t>()};
   });
 }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <utility>
 
 #include <cblas.h>
 
+#include "pomona/base/cbor.h"
 #include "pomona/reduce/blas.h"
 
 namespace pomona::reduce {
@@ -14,6 +16,9 @@ namespace {
 
 // Small enough for a block of 2,048 columns to stay in the L2 cache between its two passes.
 constexpr int64_t kBlockRows = 256;
+
+// D then takes 8 TB: bytes that say so are damaged.
+constexpr uint32_t kLargestDimension = 1 << 20;
 
 // The upper triangle of `matrix` += rows^T rows.
 void AddProduct(std::span<const double> rows, int dimension, double* matrix) {
@@ -129,6 +134,45 @@ void Moments::Fold() {
   }
   AddProduct(rows_, dimension_, dense_.data());
   rows_.clear();
+}
+
+std::string Moments::ToBytes() const {
+  Numbers triangle;
+  for (int i = 0; i < dimension_ && !dense_.empty(); ++i) {
+    const auto row = dense_.begin() + static_cast<ptrdiff_t>(i) * dimension_;
+    triangle.insert(triangle.end(), row + i, row + dimension_);
+  }
+  return ToCbor({{"dimension", dimension_},
+                 {"n", n_},
+                 {"origin", BinaryNumbers(origin_)},
+                 {"offset", BinaryNumbers(offset_)},
+                 {"rows", BinaryNumbers(rows_)},
+                 {"row_count", rows_.size() / dimension_},
+                 {"triangle", BinaryNumbers(triangle)}});
+}
+
+Result<Moments> Moments::FromBytes(std::string_view bytes) {
+  return FromCbor(bytes, "moments", [](const nlohmann::json& j) {
+    const auto d = j.at("dimension").get<uint32_t>();
+    if (d < 1 || d > kLargestDimension) {
+      throw nlohmann::json::type_error::create(302, "has no dimension that can be", &j);
+    }
+    Moments moments(static_cast<int>(d));
+    moments.n_ = j.at("n").get<int64_t>();
+    moments.origin_ = FromBinaryNumbers<std::vector<double>>(j.at("origin"), d);
+    moments.offset_ = FromBinaryNumbers<std::vector<double>>(j.at("offset"), d);
+    moments.rows_ = FromBinaryNumbers<Numbers>(j.at("rows"), j.at("row_count").get<size_t>() * d);
+    if (j.at("triangle").get_binary().empty()) return moments;
+    const auto triangle = FromBinaryNumbers<Numbers>(j.at("triangle"), size_t{d} * (d + 1) / 2);
+    moments.dense_.resize(size_t{d} * d);
+    auto from = triangle.begin();
+    for (size_t i = 0; i < d; ++i) {
+      const auto count = static_cast<ptrdiff_t>(d - i);
+      std::copy_n(from, count, moments.dense_.begin() + static_cast<ptrdiff_t>(i * (d + 1)));
+      from += count;
+    }
+    return moments;
+  });
 }
 
 std::vector<double> Moments::mean() const {

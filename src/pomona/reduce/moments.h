@@ -4,7 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
+
+#include "pomona/base/status.h"
 
 namespace pomona::reduce {
 
@@ -32,6 +36,11 @@ class Moments {
 
   // Multiplies R into D now, so that merging these moments into others costs an addition only.
   void Fold();
+
+  // Everything, to the last bit, for another process; and back. An error if these are not the bytes
+  // of moments.
+  std::string ToBytes() const;
+  static Result<Moments> FromBytes(std::string_view bytes);
 
   int dimension() const { return dimension_; }
   int64_t n() const { return n_; }

@@ -33,7 +33,7 @@ bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-Scaler FitScaler(const Moments& moments) {
+Scaler FitScaler(const Moments& moments, Scaling scaling) {
   Scaler scaler{moments.mean(), moments.m2_diagonal(), {}};
   const auto n = static_cast<double>(moments.n());
   for (int j = 0; j < moments.dimension(); ++j) {
@@ -42,7 +42,8 @@ Scaler FitScaler(const Moments& moments) {
     const double shift = n * kEps * scaler.mean[j];
     const bool constant = population <= n * kEps * population + shift * shift;
     if (constant) scaler.constant.push_back(j);
-    scaler.scale[j] = constant ? 1 : std::sqrt(m2 / (n - 1));
+    const bool scaled = scaling == Scaling::kStandardize && !constant;
+    scaler.scale[j] = scaled ? std::sqrt(m2 / (n - 1)) : 1;
   }
   return scaler;
 }
@@ -264,14 +265,14 @@ Status CheckComponents(const Components& components, int dimension) {
   return Status::OK();
 }
 
-Result<Pca> FitPca(const Moments& moments, const Components& components) {
+Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling scaling) {
   UseOneBlasThread();
   ARROW_RETURN_NOT_OK(CheckComponents(components, moments.dimension()));
   ARROW_RETURN_NOT_OK(CheckMoments(moments));
   Pca pca;
   pca.n = moments.n();
   pca.dimension = moments.dimension();
-  pca.scaler = FitScaler(moments);
+  pca.scaler = FitScaler(moments, scaling);
   const std::vector<double> weights = Weights(pca.scaler, pca.n);
   ARROW_ASSIGN_OR_RAISE(const auto spectrum, moments.is_thin()
                                                  ? ThinSpectrum::Make(moments, weights)

@@ -60,11 +60,16 @@ struct Pca {
   std::vector<double> Project(const float* features, int64_t rows) const;
 };
 
+// Whether columns are divided by their deviations. If not, Scaler::scale is 1 everywhere, and the
+// covariance matrix takes the place of the correlation matrix (scikit-learn's and Spark ML's PCA).
+enum class Scaling { kStandardize, kNone };
+
 // Exact: the singular vectors of all centred rows while they are few (Moments::is_thin), else the
 // eigenvectors of the correlation matrix; the two agree to rounding. UsageError if `components` is
 // not a valid choice or its count exceeds the dimension; fewer than 2 rows, or moments that are not
 // finite, are an error. Asking for more than the rank gives k = rank (compare k to what was asked).
-Result<Pca> FitPca(const Moments& moments, const Components& components);
+Result<Pca> FitPca(const Moments& moments, const Components& components,
+                   Scaling scaling = Scaling::kStandardize);
 
 // UsageError unless FitPca could take `components` for features of `dimension` numbers.
 Status CheckComponents(const Components& components, int dimension);

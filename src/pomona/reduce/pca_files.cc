@@ -21,37 +21,6 @@ constexpr char kFooterKey[] = "pomona.pca";
 // Values of projection.parquet in a row group, which the Parquet writer keeps in memory.
 constexpr int64_t kGroupValues = 1 << 22;
 
-json ToJson(const Pca& pca) {
-  return {{"format", kFormat},
-          {"dataset", pca.dataset},
-          {"n", pca.n},
-          {"dimension", pca.dimension},
-          {"k", pca.k},
-          {"rank", pca.rank},
-          {"variance", pca.variance},
-          {"total_variance", pca.total_variance},
-          {"scaler",
-           {{"mean", pca.scaler.mean},
-            {"scale", pca.scaler.scale},
-            {"constant", pca.scaler.constant}}}};
-}
-
-Pca FromJson(const json& j) {
-  Pca pca;
-  pca.dataset = j.at("dataset").get<std::string>();
-  pca.n = j.at("n").get<int64_t>();
-  pca.dimension = j.at("dimension").get<int>();
-  pca.k = j.at("k").get<int>();
-  pca.rank = j.at("rank").get<int>();
-  pca.variance = j.at("variance").get<std::vector<double>>();
-  pca.total_variance = j.at("total_variance").get<double>();
-  const json& scaler = j.at("scaler");
-  pca.scaler.mean = scaler.at("mean").get<std::vector<double>>();
-  pca.scaler.scale = scaler.at("scale").get<std::vector<double>>();
-  pca.scaler.constant = scaler.at("constant").get<std::vector<int>>();
-  return pca;
-}
-
 // JSON keeps every bit of a double, so what is read back has the identity of what was written.
 std::string Identity(const Pca& pca) {
   std::string text = ToJson(pca).dump();
@@ -79,7 +48,7 @@ Result<Model> ParseModel(const std::string& text) {
     if (j.at("format") != kFormat) {
       return Status::Invalid("it has format ", j.at("format").dump(), ", not ", kFormat);
     }
-    model = {FromJson(j), j.at("id").get<std::string>()};
+    model = {PcaFromJson(j), j.at("id").get<std::string>()};
   } catch (const json::exception& e) {
     return Status::Invalid(e.what());
   }
@@ -304,6 +273,37 @@ Result<Projection> ProjectionOf(const arrow::Table& table, int k) {
 }
 
 }  // namespace
+
+json ToJson(const Pca& pca) {
+  return {{"format", kFormat},
+          {"dataset", pca.dataset},
+          {"n", pca.n},
+          {"dimension", pca.dimension},
+          {"k", pca.k},
+          {"rank", pca.rank},
+          {"variance", pca.variance},
+          {"total_variance", pca.total_variance},
+          {"scaler",
+           {{"mean", pca.scaler.mean},
+            {"scale", pca.scaler.scale},
+            {"constant", pca.scaler.constant}}}};
+}
+
+Pca PcaFromJson(const json& j) {
+  Pca pca;
+  pca.dataset = j.at("dataset").get<std::string>();
+  pca.n = j.at("n").get<int64_t>();
+  pca.dimension = j.at("dimension").get<int>();
+  pca.k = j.at("k").get<int>();
+  pca.rank = j.at("rank").get<int>();
+  pca.variance = j.at("variance").get<std::vector<double>>();
+  pca.total_variance = j.at("total_variance").get<double>();
+  const json& scaler = j.at("scaler");
+  pca.scaler.mean = scaler.at("mean").get<std::vector<double>>();
+  pca.scaler.scale = scaler.at("scale").get<std::vector<double>>();
+  pca.scaler.constant = scaler.at("constant").get<std::vector<int>>();
+  return pca;
+}
 
 Result<std::unique_ptr<PcaWriter>> PcaWriter::Open(io::Store* results, const Pca& pca) {
   auto files = std::make_unique<PcaFiles>(results, pca);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "pomona/base/status.h"
 #include "pomona/dataset/part.h"
 #include "pomona/io/store.h"
@@ -30,6 +32,10 @@ class PcaWriter {
   // Replaces the files of pca/, model.json last. Without it they stay as they were.
   virtual Status Commit() = 0;
 };
+
+// Everything of a Pca but its components, to the last bit; and back, throwing json::exception.
+nlohmann::json ToJson(const Pca& pca);
+Pca PcaFromJson(const nlohmann::json& j);
 
 Result<Pca> ReadPca(const io::Store& results);
 Result<Projection> ReadProjection(const io::Store& results);

@@ -14,20 +14,12 @@
 
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
+#include "pomona/reduce/blocks.h"
 #include "pomona/reduce/moments.h"
 #include "pomona/reduce/pca_files.h"
 
 namespace pomona::reduce {
 namespace {
-
-// Parts are multiplied into one matrix until they have so many rows for each column, before that
-// matrix is added to the total: the more, the less adding costs beside multiplying, the fewer, the
-// more evenly the threads are busy (MomentsOfBlocks in pca_bench).
-constexpr int64_t kRowsPerColumn = 2;
-
-// From so many rows on multiplying them, which threads do side by side, costs more than adding two
-// matrices, which they do one after the other (MergePart in pca_bench).
-constexpr int64_t kFoldRows = 256;
 
 // What the libraries below throw, memory above all, as a Status.
 template <typename Function>
@@ -73,95 +65,6 @@ Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work
   return status;
 }
 
-Status CheckFinite(const Moments& moments, const dataset::PartEntry& part) {
-  const std::vector<double> mean = moments.mean();
-  if (std::all_of(mean.begin(), mean.end(), [](double m) { return std::isfinite(m); })) {
-    return Status::OK();
-  }
-  return Status::Invalid(dataset::kFeaturesFolder, "/", dataset::PartName(part.key),
-                         " holds a feature that is not finite: delete features/ and run "
-                         "`pomona extract` again");
-}
-
-// Consecutive parts, [first, last): one unit of work. Which parts these are follows from the
-// manifest alone, and so does the order of all sums.
-struct Block {
-  size_t first = 0;
-  size_t last = 0;
-  int64_t rows = 0;
-};
-
-std::vector<Block> Blocks(const dataset::Dataset& dataset) {
-  const int64_t full = kRowsPerColumn * dataset.dimension();
-  std::vector<Block> blocks;
-  for (size_t i = 0; i < dataset.num_parts(); ++i) {
-    if (blocks.empty() || blocks.back().rows >= full) blocks.push_back({i, i, 0});
-    ++blocks.back().last;
-    blocks.back().rows += dataset.manifest().parts[i].rows;
-  }
-  return blocks;
-}
-
-Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& block) {
-  Moments moments(dataset.dimension());
-  for (size_t i = block.first; i < block.last; ++i) {
-    ARROW_ASSIGN_OR_RAISE(const dataset::Part part, dataset.ReadPart(i));
-    moments.Add(part.features.data(), static_cast<int64_t>(part.rows.size()));
-    ARROW_RETURN_NOT_OK(CheckFinite(moments, dataset.manifest().parts[i]));
-  }
-  const bool many = dataset.rows() > dataset.dimension() / 2;
-  if (many && block.rows >= kFoldRows) moments.Fold();
-  return moments;
-}
-
-Result<Moments> AllMoments(const dataset::Dataset& dataset, int threads, const Observer& observer,
-                           const std::stop_token& stop) {
-  const std::vector<Block> blocks = Blocks(dataset);
-  Moments total(dataset.dimension());
-  ARROW_RETURN_NOT_OK(InOrder(
-      blocks.size(), threads, stop, [&](size_t i) { return MomentsOfBlock(dataset, blocks[i]); },
-      [&](Moments moments) {
-        total.Merge(std::move(moments));
-        observer.Report({"moments", total.n(), dataset.rows()});
-        return Status::OK();
-      }));
-  return total;
-}
-
-// The moments, tens of MB, are gone when the projection begins.
-Result<Pca> FitAll(const dataset::Dataset& dataset, const ReduceOptions& options,
-                   const Observer& observer, const std::stop_token& stop) {
-  ARROW_ASSIGN_OR_RAISE(const Moments moments,
-                        AllMoments(dataset, options.threads, observer, stop));
-  return FitPca(moments, options.k);
-}
-
-struct Projected {
-  std::vector<dataset::Row> rows;
-  std::vector<double> values;
-};
-
-Result<Projected> ProjectPart(const dataset::Dataset& dataset, size_t i, const Pca& pca) {
-  ARROW_ASSIGN_OR_RAISE(dataset::Part part, dataset.ReadPart(i));
-  const auto rows = static_cast<int64_t>(part.rows.size());
-  return Projected{std::move(part.rows), pca.Project(part.features.data(), rows)};
-}
-
-Status WriteAll(const dataset::Dataset& dataset, io::Store* results, const Pca& pca, int threads,
-                const Observer& observer, const std::stop_token& stop) {
-  ARROW_ASSIGN_OR_RAISE(const auto writer, PcaWriter::Open(results, pca));
-  int64_t done = 0;
-  ARROW_RETURN_NOT_OK(InOrder(
-      dataset.num_parts(), threads, stop, [&](size_t i) { return ProjectPart(dataset, i, pca); },
-      [&](const Projected& projected) {
-        ARROW_RETURN_NOT_OK(writer->Append(projected.rows, projected.values));
-        done += static_cast<int64_t>(projected.rows.size());
-        observer.Report({"projection", done, dataset.rows()});
-        return Status::OK();
-      }));
-  return writer->Commit();
-}
-
 void WarnIfFewer(const Pca& pca, const Components& asked, const Observer& observer) {
   if (asked.fraction != 0 || pca.k == asked.count) return;
   observer.Warn("asked for " + Counted(asked.count, "component") + ", but the features of " +
@@ -172,14 +75,63 @@ void WarnIfFewer(const Pca& pca, const Components& asked, const Observer& observ
 Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
                           const ReduceOptions& options, const Observer& observer,
                           const std::stop_token& stop) {
-  ARROW_ASSIGN_OR_RAISE(Pca pca, FitAll(dataset, options, observer, stop));
-  pca.dataset = DatasetIdentity(dataset.manifest());
-  WarnIfFewer(pca, options.k, observer);
-  ARROW_RETURN_NOT_OK(WriteAll(dataset, results, pca, options.threads, observer, stop));
+  ARROW_ASSIGN_OR_RAISE(Reduction reduction,
+                        Reduction::Begin(dataset, results, options.k, observer));
+  const std::vector<Block> blocks = Blocks(dataset);
+  ARROW_RETURN_NOT_OK(InOrder(
+      blocks.size(), options.threads, stop,
+      [&](size_t i) { return MomentsOfBlock(dataset, blocks[i]); },
+      [&](Moments moments) { return reduction.Merge(std::move(moments)); }));
+  ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit());
+  ARROW_RETURN_NOT_OK(InOrder(
+      dataset.num_parts(), options.threads, stop,
+      [&](size_t i) { return ProjectPart(dataset, i, pca); },
+      [&](const Projected& projected) { return reduction.Append(projected); }));
+  ARROW_RETURN_NOT_OK(reduction.Commit());
   return pca;
 }
 
 }  // namespace
+
+Result<Reduction> Reduction::Begin(const dataset::Dataset& dataset, io::Store* results,
+                                   const Components& k, const Observer& observer) {
+  ARROW_RETURN_NOT_OK(CheckComponents(k, dataset.dimension()));
+  Reduction reduction(results, k, observer);
+  reduction.identity_ = DatasetIdentity(dataset.manifest());
+  reduction.rows_ = dataset.rows();
+  reduction.total_ = Moments(dataset.dimension());
+  return reduction;
+}
+
+Reduction::Reduction(Reduction&&) noexcept = default;
+Reduction::~Reduction() = default;
+
+Status Reduction::Merge(Moments moments) {
+  total_->Merge(std::move(moments));
+  observer_.Report({"moments", total_->n(), rows_});
+  return Status::OK();
+}
+
+Result<Pca> Reduction::Fit() {
+  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*total_, k_));
+  total_.reset();  // tens of MB, which the projection does not need
+  pca.dataset = identity_;
+  WarnIfFewer(pca, k_, observer_);
+  ARROW_ASSIGN_OR_RAISE(writer_, PcaWriter::Open(results_, pca));
+  return pca;
+}
+
+Status Reduction::Append(const Projected& projected) {
+  ARROW_RETURN_NOT_OK(writer_->Append(projected.rows, projected.values));
+  projected_ += static_cast<int64_t>(projected.rows.size());
+  observer_.Report({"projection", projected_, rows_});
+  return Status::OK();
+}
+
+Status Reduction::Commit() {
+  if (projected_ != rows_) return Status::Invalid("a part is not projected: nothing was replaced");
+  return writer_->Commit();
+}
 
 int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads) {
   constexpr int64_t kProgram = 100'000'000;
@@ -199,7 +151,6 @@ std::string DatasetIdentity(const dataset::Manifest& manifest) {
 
 Result<Pca> Reduce(const dataset::Dataset& dataset, io::Store* results,
                    const ReduceOptions& options, const Observer& observer, std::stop_token stop) {
-  ARROW_RETURN_NOT_OK(CheckComponents(options.k, dataset.dimension()));
   if (options.threads < 1) {
     return UsageError("the number of threads is " + std::to_string(options.threads) +
                       ": give 1 or more");

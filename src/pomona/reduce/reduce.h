@@ -1,14 +1,20 @@
 // dataset -> pca/ in the results folder.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "pomona/base/progress.h"
 #include "pomona/base/status.h"
 #include "pomona/dataset/dataset.h"
 #include "pomona/io/store.h"
+#include "pomona/reduce/blocks.h"
+#include "pomona/reduce/moments.h"
 #include "pomona/reduce/pca.h"
 
 namespace pomona::reduce {
@@ -17,9 +23,42 @@ inline constexpr char kPcaModelName[] = "pca/model.json";
 inline constexpr char kComponentsName[] = "pca/components.parquet";
 inline constexpr char kProjectionName[] = "pca/projection.parquet";
 
+class PcaWriter;  // pca_files.h
+
 struct ReduceOptions {
   Components k;
   int threads = 1;
+};
+
+// A reduction in steps, so that its blocks (blocks.h) may be computed by whoever has the time:
+// threads here, tasks of a cluster. What is given in order is in the order of Blocks, or of the
+// manifest's parts. `results` and what `observer` calls must outlive it.
+class Reduction {
+ public:
+  // UsageError if `k` exceeds the dimension.
+  static Result<Reduction> Begin(const dataset::Dataset& dataset, io::Store* results,
+                                 const Components& k, const Observer& observer);
+
+  Reduction(Reduction&&) noexcept;
+  ~Reduction();
+
+  Status Merge(Moments moments);              // of the next block
+  Result<Pca> Fit();                          // once every block is merged
+  Status Append(const Projected& projected);  // the next part
+  Status Commit();                            // once every part is there
+
+ private:
+  Reduction(io::Store* results, const Components& k, Observer observer)
+      : results_(results), k_(k), observer_(std::move(observer)) {}
+
+  io::Store* results_;
+  Components k_;
+  Observer observer_;
+  std::string identity_;
+  int64_t rows_ = 0;
+  int64_t projected_ = 0;
+  std::optional<Moments> total_;
+  std::unique_ptr<PcaWriter> writer_;
 };
 
 // Moments part by part (merged in manifest order: the same bits for any number of threads), scaler,

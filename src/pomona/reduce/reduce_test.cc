@@ -160,6 +160,47 @@ TEST_F(ReduceTest, SameBytesForAnyNumberOfThreads) {
   }
 }
 
+// Every block and part through bytes, as tasks of a cluster do.
+TEST_F(ReduceTest, SameBytesFromElsewhere) {
+  for (const int dimension : {20, 700}) {
+    std::vector<dataset::Part> parts;
+    for (int i = 0; i < 12; ++i) parts.push_back(DrawPart(i, i % 3 == 0 ? 300 : 17 + i, dimension));
+    const auto dataset = Put(parts);
+    ASSERT_TRUE(Run(dataset, {{6, 0}, 1}).ok());
+    const auto want = AllBytes();
+    std::filesystem::remove_all(folder_ / "pca");
+    Reduction reduction = Reduction::Begin(dataset, store_.get(), {6, 0}, {}).ValueOrDie();
+    for (const Block& block : Blocks(dataset)) {
+      const std::string bytes = MomentsOfBlock(dataset, block).ValueOrDie().ToBytes();
+      ASSERT_TRUE(reduction.Merge(Moments::FromBytes(bytes).ValueOrDie()).ok());
+    }
+    const Pca fitted = reduction.Fit().ValueOrDie();
+    const Pca pca = PcaFromBytes(ToBytes(fitted)).ValueOrDie();
+    EXPECT_EQ(pca, fitted);
+    EXPECT_FALSE(reduction.Commit().ok());  // nothing is projected yet
+    for (size_t i = 0; i < dataset.num_parts(); i += 2) {
+      const std::string bytes = ToBytes({ProjectPart(dataset, i, pca).ValueOrDie(),
+                                         ProjectPart(dataset, i + 1, pca).ValueOrDie()});
+      for (const Projected& projected : ProjectedFromBytes(bytes).ValueOrDie()) {
+        ASSERT_TRUE(reduction.Append(projected).ok());
+      }
+    }
+    ASSERT_TRUE(reduction.Commit().ok());
+    EXPECT_TRUE(AllBytes() == want) << dimension;
+  }
+}
+
+TEST_F(ReduceTest, BytesOfSomethingElseAreErrors) {
+  Moments moments(3);
+  const std::vector<float> row = {1, 2, 3};
+  moments.Add(row.data(), 1);
+  std::string bytes = moments.ToBytes();
+  EXPECT_FALSE(PcaFromBytes(bytes).ok());
+  EXPECT_FALSE(ProjectedFromBytes(bytes).ok());
+  EXPECT_FALSE(Moments::FromBytes(bytes.substr(0, bytes.size() - 9)).ok());
+  EXPECT_FALSE(Moments::FromBytes("").ok());
+}
+
 TEST_F(ReduceTest, WritesTheColumnsItPromises) {
   ASSERT_TRUE(Run(Put({DrawPart(0, 9, 4)}), {{2, 0}, 1}).ok());
   const auto schema = [this](const char* name) {

@@ -1,0 +1,116 @@
+#include "pomona/reduce/blocks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "pomona/base/cbor.h"
+#include "pomona/reduce/pca_files.h"
+
+namespace pomona::reduce {
+namespace {
+
+using nlohmann::json;
+
+// Parts are multiplied into one matrix until they have so many rows for each column, before that
+// matrix is added to the total: the more, the less adding costs beside multiplying, the fewer, the
+// more evenly the threads are busy (MomentsOfBlocks in pca_bench).
+constexpr int64_t kRowsPerColumn = 2;
+
+// From so many rows on multiplying them, which threads do side by side, costs more than adding two
+// matrices, which they do one after the other (MergePart in pca_bench).
+constexpr int64_t kFoldRows = 256;
+
+Status CheckFinite(const Moments& moments, const dataset::PartEntry& part) {
+  const std::vector<double> mean = moments.mean();
+  if (std::all_of(mean.begin(), mean.end(), [](double m) { return std::isfinite(m); })) {
+    return Status::OK();
+  }
+  return Status::Invalid(dataset::kFeaturesFolder, "/", dataset::PartName(part.key),
+                         " holds a feature that is not finite: delete features/ and run "
+                         "`pomona extract` again");
+}
+
+json ToJson(const Projected& part) {
+  json labels = json::array();
+  json paths = json::array();
+  for (const dataset::Row& row : part.rows) {
+    paths.push_back(row.path);
+    labels.push_back(row.label ? json(*row.label) : json());
+  }
+  return {{"paths", paths},
+          {"labels", labels},
+          {"values", BinaryNumbers(part.values)},
+          {"count", part.values.size()}};
+}
+
+Projected ProjectedFromJson(const json& j) {
+  Projected part;
+  for (const json& path : j.at("paths")) {
+    part.rows.emplace_back().path = path.get<std::string>();
+    const json& label = j.at("labels").at(part.rows.size() - 1);
+    if (!label.is_null()) part.rows.back().label = label.get<std::string>();
+  }
+  part.values = FromBinaryNumbers<std::vector<double>>(j.at("values"), j.at("count").get<size_t>());
+  return part;
+}
+
+}  // namespace
+
+std::vector<Block> Blocks(const dataset::Dataset& dataset) {
+  const int64_t full = kRowsPerColumn * dataset.dimension();
+  std::vector<Block> blocks;
+  for (size_t i = 0; i < dataset.num_parts(); ++i) {
+    if (blocks.empty() || blocks.back().rows >= full) blocks.push_back({i, i, 0});
+    ++blocks.back().last;
+    blocks.back().rows += dataset.manifest().parts[i].rows;
+  }
+  return blocks;
+}
+
+Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& block) {
+  Moments moments(dataset.dimension());
+  for (size_t i = block.first; i < block.last; ++i) {
+    ARROW_ASSIGN_OR_RAISE(const dataset::Part part, dataset.ReadPart(i));
+    moments.Add(part.features.data(), static_cast<int64_t>(part.rows.size()));
+    ARROW_RETURN_NOT_OK(CheckFinite(moments, dataset.manifest().parts[i]));
+  }
+  const bool many = dataset.rows() > dataset.dimension() / 2;
+  if (many && block.rows >= kFoldRows) moments.Fold();
+  return moments;
+}
+
+Result<Projected> ProjectPart(const dataset::Dataset& dataset, size_t part, const Pca& pca) {
+  ARROW_ASSIGN_OR_RAISE(dataset::Part features, dataset.ReadPart(part));
+  const auto rows = static_cast<int64_t>(features.rows.size());
+  return Projected{std::move(features.rows), pca.Project(features.features.data(), rows)};
+}
+
+std::string ToBytes(const Pca& pca) {
+  return ToCbor({{"model", ToJson(pca)}, {"components", BinaryNumbers(pca.components)}});
+}
+
+Result<Pca> PcaFromBytes(std::string_view bytes) {
+  return FromCbor(bytes, "principal components", [](const json& j) {
+    Pca pca = PcaFromJson(j.at("model"));
+    pca.components = FromBinaryNumbers<std::vector<double>>(
+        j.at("components"), static_cast<size_t>(pca.k) * static_cast<size_t>(pca.dimension));
+    return pca;
+  });
+}
+
+std::string ToBytes(const std::vector<Projected>& parts) {
+  json out = json::array();
+  for (const Projected& part : parts) out.push_back(ToJson(part));
+  return ToCbor(out);
+}
+
+Result<std::vector<Projected>> ProjectedFromBytes(std::string_view bytes) {
+  return FromCbor(bytes, "projected parts", [](const json& j) {
+    std::vector<Projected> parts;
+    for (const json& part : j) parts.push_back(ProjectedFromJson(part));
+    return parts;
+  });
+}
+
+}  // namespace pomona::reduce
