@@ -33,21 +33,6 @@ bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-Scaler FitScaler(const Moments& moments, Scaling scaling) {
-  Scaler scaler{moments.mean(), moments.m2_diagonal(), {}};
-  const auto n = static_cast<double>(moments.n());
-  for (int j = 0; j < moments.dimension(); ++j) {
-    const double m2 = scaler.scale[j];
-    const double population = m2 / n;
-    const double shift = n * kEps * scaler.mean[j];
-    const bool constant = population <= n * kEps * population + shift * shift;
-    if (constant) scaler.constant.push_back(j);
-    const bool scaled = scaling == Scaling::kStandardize && !constant;
-    scaler.scale[j] = scaled ? std::sqrt(m2 / (n - 1)) : 1;
-  }
-  return scaler;
-}
-
 // What a centred column is multiplied by so that the sum of squares of a column is its variance
 // after scaling. Constant columns get 0: what they hold is rounding noise.
 std::vector<double> Weights(const Scaler& scaler, int64_t n) {
@@ -263,6 +248,21 @@ Status CheckComponents(const Components& components, int dimension) {
                       std::to_string(dimension));
   }
   return Status::OK();
+}
+
+Scaler FitScaler(const Moments& moments, Scaling scaling) {
+  Scaler scaler{moments.mean(), moments.m2_diagonal(), {}};
+  const auto n = static_cast<double>(moments.n());
+  for (int j = 0; j < moments.dimension(); ++j) {
+    const double m2 = scaler.scale[j];
+    const double population = m2 / n;
+    const double shift = n * kEps * scaler.mean[j];
+    const bool constant = population <= n * kEps * population + shift * shift;
+    if (constant) scaler.constant.push_back(j);
+    const bool scaled = scaling == Scaling::kStandardize && !constant;
+    scaler.scale[j] = scaled ? std::sqrt(m2 / (n - 1)) : 1;
+  }
+  return scaler;
 }
 
 Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling scaling) {

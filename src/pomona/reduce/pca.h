@@ -64,6 +64,9 @@ struct Pca {
 // covariance matrix takes the place of the correlation matrix (scikit-learn's and Spark ML's PCA).
 enum class Scaling { kStandardize, kNone };
 
+// The moments of at least one row.
+Scaler FitScaler(const Moments& moments, Scaling scaling = Scaling::kStandardize);
+
 // Exact: the singular vectors of all centred rows while they are few (Moments::is_thin), else the
 // eigenvectors of the correlation matrix; the two agree to rounding. UsageError if `components` is
 // not a valid choice or its count exceeds the dimension; fewer than 2 rows, or moments that are not

@@ -235,6 +235,20 @@ TEST(FitPca, IsScikitLearnsOnTheNastyTable) {
   ExpectOrthonormalAndSigned(pca);
 }
 
+// The covariance of these four rows is diagonal: 12 and 4/3.
+TEST(FitPca, WithoutScalingItIsOfTheCovarianceMatrix) {
+  const Matrix x{4, 3, {13, 6, 7, 13, 4, 7, 7, 6, 7, 7, 4, 7}};
+  const auto pca = FitPca(MomentsOf(x), All(3), Scaling::kNone);
+  ASSERT_TRUE(pca.ok()) << pca.status().ToString();
+  EXPECT_EQ(pca->scaler.mean, (std::vector<double>{10, 5, 7}));
+  EXPECT_EQ(pca->scaler.scale, (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(pca->scaler.constant, std::vector<int>{2});
+  EXPECT_EQ(pca->k, 2);
+  ExpectNear(pca->variance, {12, 4.0 / 3, 0}, 3, 1e-15);
+  ExpectNear(pca->components, {1, 0, 0, 0, 1, 0}, 6, 1e-15);
+  ExpectNear(pca->Project(x.values.data(), 1), {3, 1}, 2, 1e-15);
+}
+
 TEST(FitPca, KeepsTheFractionAsScikitLearnDoes) {
   for (const bool features : {true, false}) {
     const Matrix x = features ? Features() : Synthetic();
