@@ -1,7 +1,6 @@
 #include "pomona/io/arrow_bucket.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
 #include <arrow/buffer.h>
@@ -10,17 +9,13 @@
 #include <arrow/filesystem/gcsfs.h>
 #include <arrow/io/interfaces.h>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/text.h"
 
 namespace pomona::io {
 namespace {
 
 constexpr double kRetrySeconds = 30;
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 // The first line of what the library says, which goes on with times and request numbers.
 Status Told(const Status& error, const std::string& context) {

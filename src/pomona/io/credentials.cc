@@ -9,6 +9,8 @@
 
 #include <arrow/filesystem/s3fs.h>
 
+#include "pomona/base/environment.h"
+
 namespace pomona::io {
 namespace {
 
@@ -24,11 +26,6 @@ AwsCredentials Ask(const arrow::fs::S3Options& options) {
     now = {options.GetAccessKey(), options.GetSecretKey(), options.GetSessionToken()};
   } while (now.access_key != options.GetAccessKey());
   return now;
-}
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 // Once; ended when the process exits, before the SDK's own statics are gone.

@@ -1,13 +1,13 @@
 #include "pomona/io/event_queue.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <regex>
 #include <span>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 
@@ -31,8 +31,7 @@ std::string RegionOf(const std::string& url) {
 
 std::string CaFile(const BucketOptions& options) {
   if (!options.ca_file.empty()) return options.ca_file;
-  const char* file = std::getenv("AWS_CA_BUNDLE");
-  return file == nullptr ? "" : file;
+  return Env("AWS_CA_BUNDLE");
 }
 
 std::string Text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }

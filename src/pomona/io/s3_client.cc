@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <utility>
 
 #include <curl/curl.h>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 #include "pomona/base/threads.h"
@@ -21,11 +21,6 @@ using Kind = HttpAnswer::Kind;
 constexpr int kFirstRequests = 16;  // under way at a time, until the store has answered
 constexpr int kMostRequests = 256;
 constexpr int kAttempts = 10;  // about half a minute, by BackoffDelay
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 std::string FirstOf(std::initializer_list<std::string> values) {
   for (const std::string& value : values) {

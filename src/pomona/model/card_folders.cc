@@ -1,9 +1,9 @@
 // Where cards and weights are on this machine.
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <utility>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/text.h"
 #include "pomona/model/card.h"
 
@@ -12,15 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 // The XDG Base Directory Specification: a variable that is not absolute is ignored.
 fs::path XdgFolder(const char* variable, const char* under_home) {
   const fs::path set = Env(variable);
-  return set.is_absolute() ? set : Env("HOME") / under_home;
+  return set.is_absolute() ? set : fs::path(Env("HOME")) / under_home;
 }
 
 Result<std::vector<fs::path>> CardFiles(const fs::path& folder) {

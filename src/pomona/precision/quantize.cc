@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 #include "pomona/model/checksum.h"
@@ -253,10 +254,10 @@ class Quantizer {
 }  // namespace
 
 Result<fs::path> FindPython() {
-  const char* set = std::getenv("POMONA_PYTHON");
-  const fs::path python = set != nullptr && *set != '\0'
-                              ? fs::path(set)
-                              : model::OwnCardFolder().parent_path() / ".venv-quantize/bin/python";
+  fs::path python = Env("POMONA_PYTHON");
+  if (python.empty()) {
+    python = model::OwnCardFolder().parent_path() / ".venv-quantize/bin/python";
+  }
   if (access(python.c_str(), X_OK) == 0) return python;
   return UsageError("int8 models are made with Python and NNCF, and there is no " +
                     Quoted(python.string()) +
