@@ -169,7 +169,7 @@ Result<std::unique_ptr<parquet::arrow::FileWriter>> OpenParquet(
 
 class PcaFiles : public PcaWriter {
  public:
-  PcaFiles(io::Store* results, const Pca& pca) : results_(results), pca_(pca) {}
+  PcaFiles(io::Store* results, Pca pca) : results_(results), pca_(std::move(pca)) {}
 
   Status Open() {
     ARROW_ASSIGN_OR_RAISE(file_, results_->Create(kProjectionName));
@@ -204,7 +204,7 @@ class PcaFiles : public PcaWriter {
   }
 
   io::Store* results_;
-  const Pca& pca_;
+  const Pca pca_;
   std::shared_ptr<arrow::Schema> schema_ = ProjectionSchema(pca_);
   std::unique_ptr<io::PendingFile> file_;
   std::unique_ptr<parquet::arrow::FileWriter> projection_;

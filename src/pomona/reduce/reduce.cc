@@ -103,7 +103,10 @@ Result<Reduction> Reduction::Begin(const dataset::Dataset& dataset, io::Store* r
   return reduction;
 }
 
+Reduction::Reduction(io::Store* results, const Components& k, Observer observer)
+    : results_(results), k_(k), observer_(std::move(observer)) {}
 Reduction::Reduction(Reduction&&) noexcept = default;
+Reduction& Reduction::operator=(Reduction&&) noexcept = default;
 Reduction::~Reduction() = default;
 
 Status Reduction::Merge(Moments moments) {

@@ -40,6 +40,7 @@ class Reduction {
                                  const Components& k, const Observer& observer);
 
   Reduction(Reduction&&) noexcept;
+  Reduction& operator=(Reduction&&) noexcept;
   ~Reduction();
 
   Status Merge(Moments moments);              // of the next block
@@ -48,8 +49,7 @@ class Reduction {
   Status Commit();                            // once every part is there
 
  private:
-  Reduction(io::Store* results, const Components& k, Observer observer)
-      : results_(results), k_(k), observer_(std::move(observer)) {}
+  Reduction(io::Store* results, const Components& k, Observer observer);
 
   io::Store* results_;
   Components k_;
