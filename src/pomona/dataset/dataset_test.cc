@@ -6,9 +6,11 @@
 #include <fstream>
 #include <limits>
 
+#include <arrow/api.h>
 #include <arrow/io/memory.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
 
 #include "pomona/base/hash.h"
@@ -115,6 +117,22 @@ TEST(PartTest, RowsAloneLeaveFeaturesOut) {
   EXPECT_THAT(back.part.rows, SizeIs(3));
   EXPECT_THAT(back.part.features, IsEmpty());
   EXPECT_EQ(back.part.dimension, kDimension);
+}
+
+TEST(PartTest, ABatchIsWhatTheFileHolds) {
+  const Part part = MakePart("a/", 3);
+  const auto file = EncodePart(part, {"k", "r", "m"}).ValueOrDie();
+  const auto reader = parquet::arrow::OpenFile(std::make_shared<arrow::io::BufferReader>(file),
+                                               arrow::default_memory_pool())
+                          .ValueOrDie();
+  const auto table = reader->ReadTable().ValueOrDie();
+  const auto batch = ToRecordBatch(part).ValueOrDie();
+  ASSERT_TRUE(batch->ValidateFull().ok());
+  EXPECT_TRUE(batch->schema()->Equals(*RowSchema(part.dimension)));
+  EXPECT_TRUE(arrow::Table::FromRecordBatches({batch}).ValueOrDie()->Equals(*table));
+
+  const auto rows = ToRecordBatch(DecodePartRows(file).ValueOrDie().part).ValueOrDie();
+  EXPECT_TRUE(rows->Equals(*batch->RemoveColumn(2).ValueOrDie()));
 }
 
 TEST(PartTest, APartOfRejectedImagesOnlyHasNoRows) {

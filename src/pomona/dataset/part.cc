@@ -22,6 +22,7 @@ constexpr char kKey[] = "pomona.part";
 constexpr char kRecipe[] = "pomona.recipe";
 constexpr char kModel[] = "pomona.model";
 constexpr char kPrecision[] = "pomona.precision";
+constexpr int kFeatures = 2;  // column of RowSchema
 constexpr char kRejectedRows[] = "pomona.rejected";
 
 json ToJson(const Rejected& rejected) {
@@ -72,17 +73,6 @@ Result<std::vector<Rejected>> ParseRejected(const std::string& text) {
   return out;
 }
 
-std::shared_ptr<arrow::Schema> RowSchema(int dimension) {
-  using arrow::field;
-  const auto item = field("item", arrow::float32(), /*nullable=*/false);
-  return arrow::schema(
-      {field("path", arrow::utf8(), false), field("label", arrow::utf8()),
-       field("features", arrow::fixed_size_list(item, dimension), false),
-       field("width", arrow::int32(), false), field("height", arrow::int32(), false),
-       field("bytes", arrow::int64(), false), field("content", arrow::utf8(), false),
-       field("version", arrow::utf8(), false), field("damage", arrow::utf8())});
-}
-
 // One column from one member of each row.
 template <typename Builder, typename Get>
 Result<std::shared_ptr<arrow::Array>> Column(const std::vector<Row>& rows, Get get) {
@@ -102,18 +92,8 @@ Result<std::shared_ptr<arrow::Array>> NullableColumn(const std::vector<Row>& row
   return builder.Finish();
 }
 
-// The floats as they lie in memory, without a copy.
-std::shared_ptr<arrow::Array> FeatureColumn(const Part& part) {
-  const auto count = static_cast<int64_t>(part.features.size());
-  const auto values = std::make_shared<arrow::FloatArray>(
-      count, arrow::Buffer::Wrap(part.features.data(), part.features.size()));
-  const auto item = arrow::field("item", arrow::float32(), /*nullable=*/false);
-  return std::make_shared<arrow::FixedSizeListArray>(
-      arrow::fixed_size_list(item, part.dimension), static_cast<int64_t>(part.rows.size()), values);
-}
-
-Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdentity& identity) {
-  const auto& rows = part.rows;
+// Those of RowSchema but for the features.
+Result<arrow::ArrayVector> RowColumns(const std::vector<Row>& rows) {
   ARROW_ASSIGN_OR_RAISE(auto path,
                         (Column<arrow::StringBuilder>(rows, [](const Row& r) { return r.path; })));
   ARROW_ASSIGN_OR_RAISE(
@@ -131,15 +111,29 @@ Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdenti
       auto content, (Column<arrow::StringBuilder>(rows, [](const Row& r) { return r.content; })));
   ARROW_ASSIGN_OR_RAISE(
       auto version, (Column<arrow::StringBuilder>(rows, [](const Row& r) { return r.version; })));
+  return arrow::ArrayVector{path, label, width, height, bytes, content, version, damage};
+}
+
+std::shared_ptr<arrow::Array> FeatureColumn(const std::shared_ptr<arrow::Buffer>& features,
+                                            int64_t rows, int dimension) {
+  const auto numbers = std::make_shared<arrow::FloatArray>(rows * dimension, features);
+  return std::make_shared<arrow::FixedSizeListArray>(RowSchema(dimension)->field(kFeatures)->type(),
+                                                     rows, numbers);
+}
+
+Result<std::shared_ptr<arrow::Table>> ToTable(const Part& part, const PartIdentity& identity) {
+  const auto rows = static_cast<int64_t>(part.rows.size());
+  ARROW_ASSIGN_OR_RAISE(auto columns, RowColumns(part.rows));
+  // The floats as they lie in memory, without a copy.
+  const auto features = arrow::Buffer::Wrap(part.features.data(), part.features.size());
+  columns.insert(columns.begin() + kFeatures, FeatureColumn(features, rows, part.dimension));
   const auto metadata = arrow::key_value_metadata({{kKey, identity.key},
                                                    {kRecipe, identity.recipe},
                                                    {kModel, identity.model},
                                                    {kRejectedRows, RejectedToText(part.rejected)}});
   if (!identity.precision.empty()) metadata->Append(kPrecision, identity.precision);
-  return arrow::Table::Make(
-      RowSchema(part.dimension)->WithMetadata(metadata),
-      {path, label, FeatureColumn(part), width, height, bytes, content, version, damage},
-      static_cast<int64_t>(rows.size()));
+  return arrow::Table::Make(RowSchema(part.dimension)->WithMetadata(metadata), std::move(columns),
+                            rows);
 }
 
 std::shared_ptr<parquet::WriterProperties> WriterOptions() {
@@ -246,6 +240,30 @@ Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with
 }
 
 }  // namespace
+
+std::shared_ptr<arrow::Schema> RowSchema(int dimension) {
+  using arrow::field;
+  const auto item = field("item", arrow::float32(), /*nullable=*/false);
+  return arrow::schema(
+      {field("path", arrow::utf8(), false), field("label", arrow::utf8()),
+       field("features", arrow::fixed_size_list(item, dimension), false),
+       field("width", arrow::int32(), false), field("height", arrow::int32(), false),
+       field("bytes", arrow::int64(), false), field("content", arrow::utf8(), false),
+       field("version", arrow::utf8(), false), field("damage", arrow::utf8())});
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ToRecordBatch(Part part) {
+  const auto rows = static_cast<int64_t>(part.rows.size());
+  ARROW_ASSIGN_OR_RAISE(auto columns, RowColumns(part.rows));
+  auto schema = RowSchema(part.dimension);
+  if (part.features.empty() && rows > 0) {
+    ARROW_ASSIGN_OR_RAISE(schema, schema->RemoveField(kFeatures));
+  } else {
+    const auto features = arrow::Buffer::FromVector(std::move(part.features));
+    columns.insert(columns.begin() + kFeatures, FeatureColumn(features, rows, part.dimension));
+  }
+  return arrow::RecordBatch::Make(schema, rows, std::move(columns));
+}
 
 Result<std::shared_ptr<arrow::Buffer>> EncodePart(const Part& part, const PartIdentity& identity) {
   if (part.features.size() != part.rows.size() * static_cast<size_t>(part.dimension)) {

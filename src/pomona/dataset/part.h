@@ -66,6 +66,13 @@ Result<DecodedPart> DecodePart(const std::shared_ptr<arrow::Buffer>& file);
 // As DecodePart without `features`, which are most of the bytes.
 Result<DecodedPart> DecodePartRows(const std::shared_ptr<arrow::Buffer>& file);
 
+// The columns of a part: path, label, features, width, height, bytes, content, version, damage.
+std::shared_ptr<arrow::Schema> RowSchema(int dimension);
+
+// The rows of a part as Arrow has them, its features without a copy. A part that was read without
+// features gives all columns but that one.
+Result<std::shared_ptr<arrow::RecordBatch>> ToRecordBatch(Part part);
+
 // "part-<key>.parquet"
 std::string PartName(const std::string& key);
 
