@@ -5,11 +5,14 @@
 #include <fstream>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <arrow/filesystem/s3fs.h>
 
 #include "pomona/base/environment.h"
+#include "pomona/base/hash.h"
 
 namespace pomona::io {
 namespace {
@@ -153,11 +156,26 @@ std::string DescribeAwsCredentials() {
   return "the role of this instance";
 }
 
-std::string ConfiguredAwsRegion() {
-  for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-    if (const std::string region = Env(name); !region.empty()) return region;
+std::string AwsRegion(const std::string& given) {
+  for (const std::string& region :
+       {given, Env("AWS_REGION"), Env("AWS_DEFAULT_REGION"),
+        IniValue(FileOfAws("AWS_CONFIG_FILE", "config"), ProfileName(), "region")}) {
+    if (!region.empty()) return region;
   }
-  return IniValue(FileOfAws("AWS_CONFIG_FILE", "config"), ProfileName(), "region");
+  return "us-east-1";
+}
+
+void Sign(const AwsCredentials& who, const std::string& region, const std::string& service,
+          HttpRequest* request) {
+  const std::string_view body = request->body;
+  request->headers.push_back(
+      "x-amz-content-sha256: " +
+      Sha256Hex(std::span(reinterpret_cast<const uint8_t*>(body.data()), body.size())));
+  if (!who.session_token.empty()) {
+    request->headers.push_back("x-amz-security-token: " + who.session_token);
+  }
+  request->sign_as = "aws:amz:" + region + ":" + service;
+  request->user = who.access_key + ":" + who.secret_key;
 }
 
 }  // namespace pomona::io

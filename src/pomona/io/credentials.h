@@ -5,6 +5,7 @@
 #include <string>
 
 #include "pomona/base/status.h"
+#include "pomona/io/http.h"
 
 namespace pomona::io {
 
@@ -41,7 +42,12 @@ class AwsCredentialChain {
 // default", "a web identity", "the role of this container", "the role of this instance".
 std::string DescribeAwsCredentials();
 
-// The region that the environment or the profile names; "" if none does.
-std::string ConfiguredAwsRegion();
+// The region to ask in: `given`, or if empty what the environment or the profile names, or
+// us-east-1.
+std::string AwsRegion(const std::string& given);
+
+// Has `request`, as it is now, signed by AWS Signature Version 4 for `service` ("s3", "sqs").
+void Sign(const AwsCredentials& who, const std::string& region, const std::string& service,
+          HttpRequest* request);
 
 }  // namespace pomona::io

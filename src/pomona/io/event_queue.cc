@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <regex>
-#include <span>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "pomona/base/environment.h"
-#include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 
 namespace pomona::io {
@@ -29,29 +26,21 @@ std::string RegionOf(const std::string& url) {
   return std::regex_match(url, match, pattern) ? match[1].str() : "";
 }
 
-std::string CaFile(const BucketOptions& options) {
-  if (!options.ca_file.empty()) return options.ca_file;
-  return Env("AWS_CA_BUNDLE");
-}
-
 std::string Text(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
 
 EventQueue::EventQueue(std::string url, std::string region, const BucketOptions& options)
-    : url_(std::move(url)), region_(std::move(region)), http_(CaFile(options)) {}
+    : url_(std::move(url)), region_(std::move(region)), http_(options.ca_file) {}
 
 Result<std::unique_ptr<EventQueue>> EventQueue::Open(const std::string& url,
                                                      const BucketOptions& options) {
   if (!url.starts_with("https://") && !url.starts_with("http://")) {
     return UsageError(Quoted(url) + " is no queue: give the URL that SQS shows for it");
   }
-  std::string region = RegionOf(url);
-  for (const std::string& other :
-       {options.region, ConfiguredAwsRegion(), std::string("us-east-1")}) {
-    if (region.empty()) region = other;
-  }
-  std::unique_ptr<EventQueue> queue(new EventQueue(url, region, options));
+  const std::string region = RegionOf(url);
+  std::unique_ptr<EventQueue> queue(
+      new EventQueue(url, region.empty() ? AwsRegion(options.region) : region, options));
   ARROW_ASSIGN_OR_RAISE(queue->credentials_, AwsCredentialChain::Make());
   ARROW_RETURN_NOT_OK(queue->credentials_->Get().status());
   return queue;
@@ -64,15 +53,9 @@ Result<std::string> EventQueue::Send(const std::string& action, const std::strin
   request.method = "POST";
   request.url = EndpointOf(url_) + "/";
   request.body = body;
-  request.headers = {
-      "Content-Type: application/x-amz-json-1.0", "X-Amz-Target: AmazonSQS." + action,
-      "x-amz-content-sha256: " +
-          Sha256Hex(std::span(reinterpret_cast<const uint8_t*>(body.data()), body.size()))};
-  if (!who.session_token.empty()) {
-    request.headers.push_back("x-amz-security-token: " + who.session_token);
-  }
-  request.sign_as = "aws:amz:" + region_ + ":sqs";
-  request.user = who.access_key + ":" + who.secret_key;
+  request.headers = {"Content-Type: application/x-amz-json-1.0",
+                     "X-Amz-Target: AmazonSQS." + action};
+  Sign(who, region_, "sqs", &request);
   const HttpAnswer answer = http_.Send(request, stop);
   if (answer.kind == HttpAnswer::Kind::kStopped) return Interrupted("stopped while watching");
   if (answer.kind != HttpAnswer::Kind::kAnswered) {

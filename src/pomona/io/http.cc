@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#include "pomona/base/environment.h"
 #include "pomona/base/version.h"
 
 namespace pomona::io {
@@ -179,7 +180,10 @@ class HttpClient::Connection {
   std::stop_token stop_;
 };
 
-HttpClient::HttpClient(std::string ca_file) : ca_file_(std::move(ca_file)) { InitializeOnce(); }
+HttpClient::HttpClient(const std::string& ca_file)
+    : ca_file_(ca_file.empty() ? Env("AWS_CA_BUNDLE") : ca_file) {
+  InitializeOnce();
+}
 
 HttpClient::~HttpClient() = default;
 

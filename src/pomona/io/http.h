@@ -47,8 +47,8 @@ struct HttpAnswer {
 // Thread-safe; as many connections as requests at a time.
 class HttpClient {
  public:
-  // `ca_file`: certificates to trust instead of the system's, if not empty.
-  explicit HttpClient(std::string ca_file);
+  // `ca_file`: certificates to trust; if empty AWS_CA_BUNDLE, or without that the system's.
+  explicit HttpClient(const std::string& ca_file);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

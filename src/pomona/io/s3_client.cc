@@ -9,7 +9,6 @@
 #include <curl/curl.h>
 
 #include "pomona/base/environment.h"
-#include "pomona/base/hash.h"
 #include "pomona/base/text.h"
 #include "pomona/base/threads.h"
 
@@ -117,9 +116,9 @@ S3Client::S3Client(const BucketUri& uri, const BucketOptions& options)
       bucket_(uri.bucket),
       endpoint_(FirstOf({options.endpoint, Env("AWS_ENDPOINT_URL_S3"), Env("AWS_ENDPOINT_URL")})),
       requester_pays_(options.requester_pays),
-      http_(FirstOf({options.ca_file, Env("AWS_CA_BUNDLE")})),
+      http_(options.ca_file),
       limiter_(kFirstRequests, kMostRequests),
-      region_(FirstOf({options.region, ConfiguredAwsRegion(), "us-east-1"})) {
+      region_(AwsRegion(options.region)) {
   while (endpoint_.ends_with('/')) endpoint_.pop_back();
   // A certificate for *.s3.amazonaws.com does not cover a name with a dot.
   path_style_ =
@@ -184,18 +183,12 @@ HttpRequest S3Client::Prepare(const S3Request& request, const Identity& identity
   http.headers = request.headers;
   http.body = request.body;
   http.max_answer_bytes = request.max_answer_bytes;
-  const std::span body(reinterpret_cast<const uint8_t*>(request.body.data()), request.body.size());
-  http.headers.push_back("x-amz-content-sha256: " + Sha256Hex(body));
   if (request.method == "PUT" || request.method == "POST") {
     http.headers.emplace_back("Content-Type: application/octet-stream");
   }
   if (requester_pays_) http.headers.emplace_back("x-amz-request-payer: requester");
   if (credentials_ == nullptr) return http;
-  http.sign_as = "aws:amz:" + identity.region + ":s3";
-  http.user = identity.who.access_key + ":" + identity.who.secret_key;
-  if (!identity.who.session_token.empty()) {
-    http.headers.push_back("x-amz-security-token: " + identity.who.session_token);
-  }
+  Sign(identity.who, identity.region, "s3", &http);
   if (identity.clock_ahead.count() != 0) {  // libcurl signs with this date then
     http.headers.push_back("X-Amz-Date: " + AmzDate(identity.clock_ahead));
   }
