@@ -9,4 +9,5 @@ NB_MODULE(_native, module) {
   module.doc() = "The native half of the package: see pomona for what it is for.";
   module.def(
       "version", [] { return pomona::kVersion; }, "The engine's version.");
+  pomona::python::AddCluster(module);
 }

@@ -1,0 +1,29 @@
+"""Pomona on Apache Spark, as files and as DataFrames.
+
+``extract`` and ``reduce`` are the commands of these names with tasks in place of threads: the files
+they write are the same, byte for byte. ``ImageFeaturizer``, ``StandardScaler`` and ``PCA`` are stages of
+``pyspark.ml``. ``docs/cluster.md`` tells how to use them on a cluster.
+"""
+
+from __future__ import annotations
+
+try:
+    import pyspark as _pyspark  # noqa: F401
+except ImportError:
+    raise ImportError(
+        "pomona.spark needs PySpark 3.5 or 4, which is not there: use the Python of the cluster, "
+        "or run `pip install pyspark`"
+    ) from None
+
+from ._files import extract, reduce
+from ._stages import PCA, ImageFeaturizer, PCAModel, StandardScaler, StandardScalerModel
+
+__all__ = [
+    "PCA",
+    "ImageFeaturizer",
+    "PCAModel",
+    "StandardScaler",
+    "StandardScalerModel",
+    "extract",
+    "reduce",
+]

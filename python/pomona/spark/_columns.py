@@ -1,0 +1,125 @@
+"""Vector columns as numpy matrices, and back.
+
+A vector is Spark ML's ``VectorUDT`` (in Arrow the struct type, size, indices, values) or an array of
+numbers. A row may be null: an image without a feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import DataFrame
+from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType, StructField, StructType
+
+from ..errors import UsageError
+
+__all__ = ["OUTPUT_TYPES", "from_matrix", "matrix", "vector_column", "with_column"]
+
+OUTPUT_TYPES = ("vector", "array")
+_DENSE = 1
+
+
+def vector_column(frame: DataFrame, name: str) -> StructField:
+    """The field of a column that holds vectors. UsageError if it does not."""
+    field = column(frame, name)
+    kind = field.dataType
+    if isinstance(kind, VectorUDT):
+        return field
+    if isinstance(kind, ArrayType) and isinstance(kind.elementType, FloatType | DoubleType):
+        return field
+    raise UsageError(
+        f"column '{name}' is {kind.simpleString()}, not a vector: it must be a VectorUDT or an "
+        "array of float or double"
+    )
+
+
+def column(frame: DataFrame, name: str) -> StructField:
+    """The field of a column. UsageError if there is none."""
+    if name not in frame.columns:
+        raise UsageError(f"there is no column '{name}'; there are {', '.join(frame.columns)}")
+    return frame.schema[name]
+
+
+def with_column(frame: DataFrame, *fields: StructField) -> StructType:
+    """The frame's schema with further columns. UsageError if it has one of them already."""
+    for field in fields:
+        if field.name in frame.columns:
+            raise UsageError(f"there is a column '{field.name}' already: name another output column")
+    return StructType([*frame.schema.fields, *fields])
+
+
+def spark_type(output: str, number: DataType) -> DataType:
+    """What a column of vectors is: output type "vector" or "array", of such numbers."""
+    return VectorUDT() if output == "vector" else ArrayType(number, False)
+
+
+def matrix(vectors: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(float64 [n, d], bool [rows]): the vectors, and which rows are not null, n of them.
+
+    d is 0 if n is. UsageError if their sizes differ or a number is null.
+    """
+    there = np.asarray(vectors.is_valid())
+    vectors = vectors.drop_null()
+    if pa.types.is_struct(vectors.type):
+        return _from_structs(vectors, name), there
+    sizes = np.asarray(pc.list_value_length(vectors))
+    numbers = vectors.flatten()
+    if numbers.null_count:
+        raise UsageError(f"column '{name}' has vectors with null numbers")
+    return _rows(numbers, sizes, name), there
+
+
+def _rows(numbers: pa.Array, sizes: np.ndarray, name: str) -> np.ndarray:
+    size = one_size(sizes, name)
+    return np.asarray(numbers).astype(np.float64, copy=False).reshape(len(sizes), size)
+
+
+def one_size(sizes: Sequence[int] | np.ndarray, name: str) -> int:
+    """The size that all vectors have; 0 if there is none. UsageError if sizes differ."""
+    found = np.unique(np.asarray(sizes))
+    if len(found) > 1:
+        raise UsageError(
+            f"column '{name}' has vectors of {found[0]} and of {found[-1]} numbers: all must "
+            "have as many"
+        )
+    return int(found[0]) if len(found) else 0
+
+
+def _from_structs(vectors: pa.StructArray, name: str) -> np.ndarray:
+    kinds, sizes, indices, values = vectors.flatten()
+    dense = np.asarray(kinds) == _DENSE
+    lengths = np.asarray(pc.list_value_length(values))
+    if dense.all():
+        return _rows(values.flatten(), lengths, name)
+    full = np.where(dense, lengths, np.asarray(sizes.fill_null(0)))
+    rows = np.zeros((len(full), one_size(full, name)))
+    for row, is_dense in enumerate(dense):
+        at = slice(None) if is_dense else np.asarray(indices[row].values)
+        rows[row, at] = np.asarray(values[row].values)
+    return rows
+
+
+def from_matrix(rows: np.ndarray, there: np.ndarray, output: str) -> pa.Array:
+    """The column of `there.size` vectors of which those that are there are `rows`; others null."""
+    width = rows.shape[1]
+    ends = np.cumsum(there, dtype=np.int64) * width
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    gone = pa.array(~there)
+    if output == "array":
+        return pa.ListArray.from_arrays(offsets, rows.reshape(-1), mask=gone)
+    numbers = rows.astype(np.float64, copy=False).reshape(-1)
+    count = len(there)
+    return pa.StructArray.from_arrays(
+        [
+            pa.array(np.full(count, _DENSE, np.int8)),
+            pa.nulls(count, pa.int32()),
+            pa.nulls(count, pa.list_(pa.int32())),
+            pa.ListArray.from_arrays(offsets, numbers),
+        ],
+        names=["type", "size", "indices", "values"],
+        mask=gone,
+    )

@@ -1,0 +1,203 @@
+"""What tasks do. Called through ``_workers.on_workers``, which checks the worker first."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .. import _native
+from ..errors import PomonaError, UsageError
+from . import _columns
+from ._session import environment
+from ._statistics import Statistics
+
+__all__ = [
+    "compute_blocks",
+    "compute_parts",
+    "featurize",
+    "merged_statistics",
+    "scaled",
+    "statistics",
+    "times",
+]
+
+Batches = Iterable[pa.RecordBatch]
+IMAGES_AT_ONCE = 16  # a thread: what is handed to the engine at a time
+
+
+def _seen(folders: list[str]) -> None:
+    """Folders of the driver's disks must be the workers' too."""
+    for folder in folders:
+        if not os.path.exists(folder):
+            raise PomonaError(
+                f"the worker on {socket.gethostname()} does not see {folder}, which the driver "
+                "does: use a folder that all machines share, or s3://"
+            )
+
+
+def compute_parts(
+    args: list[str],
+    contract: str,
+    folders: list[str],
+    variables: dict[str, str | None],
+    finished: Any,
+    parts: Iterable[tuple[int, bytes]],
+) -> Iterator[bytes]:
+    """(images, part) of an extraction -> what to commit. `finished` counts images."""
+    _seen(folders)
+    with environment(variables):
+        for images, part in parts:
+            yield _native.compute_part(args, contract, zlib.decompress(part))
+            finished.add(images)
+
+
+def compute_blocks(
+    args: list[str],
+    stage: str,
+    what: tuple[bytes, ...],
+    folders: list[str],
+    variables: dict[str, str | None],
+    finished: Any,
+    blocks: Iterable[bytes],
+) -> Iterator[bytes]:
+    """Blocks of a dataset -> their moments, or their projections. `finished` counts blocks."""
+    _seen(folders)
+    work = _native.block_moments if stage == "moments" else _native.block_projection
+    with environment(variables):
+        for block in blocks:
+            yield work(args, block, *what)
+            finished.add(1)
+
+
+@functools.lru_cache(maxsize=2)
+def featurizer(args: tuple[str, ...]) -> Any:
+    """The model, loaded once a process."""
+    return _native.Featurizer(list(args))
+
+
+def featurize(
+    args: tuple[str, ...],
+    wanted: str,
+    threads: int,
+    column: str,
+    output: str,
+    batches: Batches,
+) -> Iterator[pa.RecordBatch]:
+    """Batches with two more columns: the vectors of the images in `column`, and errors."""
+    model = featurizer(args)
+    if model.describe() != wanted:
+        raise PomonaError(
+            f"the worker on {socket.gethostname()} has another model than the driver: "
+            f"{model.describe()}, not {wanted}"
+        )
+    step = IMAGES_AT_ONCE * threads
+    for batch in batches:
+        for start in range(0, batch.num_rows, step):
+            yield _featurized(model, batch.slice(start, step), threads, column, output)
+
+
+def _featurized(
+    model: Any, batch: pa.RecordBatch, threads: int, column: str, output: str
+) -> pa.RecordBatch:
+    contents = batch.column(column).to_pylist()
+    rows, errors = model.featurize(contents, threads)
+    there = np.array([error is None for error in errors], bool)
+    vectors = _columns.from_matrix(rows[there], there, output)
+    return _with_columns(batch, vectors, pa.array(errors, pa.string()))
+
+
+def _with_columns(batch: pa.RecordBatch, *columns: pa.Array) -> pa.RecordBatch:
+    # Spark takes columns by position.
+    names = [str(i) for i in range(batch.num_columns + len(columns))]
+    return pa.RecordBatch.from_arrays([*batch.columns, *columns], names=names)
+
+
+def statistics(column: str, products: bool, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """One row a partition that is not empty: its number and Statistics."""
+    total = None
+    for batch in batches:
+        rows, _ = _columns.matrix(batch.column(0), column)
+        if not len(rows):
+            continue
+        found = Statistics.of(rows, products)
+        if total is not None:
+            _columns.one_size([len(total.mean), len(found.mean)], column)
+        total = found if total is None else total.merged(found)
+    if total is not None:
+        yield _row(_partition(), total)
+
+
+def merged_statistics(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """Rows of `statistics` -> one row: those of one partition, in the order of their numbers."""
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    if rows:
+        rows.sort(key=lambda row: row["partition"])
+        yield _row(rows[0]["partition"], merge([row["statistics"] for row in rows], column))
+
+
+def merge(statistics: Iterable[bytes], column: str) -> Statistics:
+    """Of all together; at least one."""
+
+    def both(a: Statistics, b: Statistics) -> Statistics:
+        _columns.one_size([len(a.mean), len(b.mean)], column)
+        return a.merged(b)
+
+    return functools.reduce(both, map(Statistics.from_bytes, statistics))
+
+
+def _partition() -> int:
+    from pyspark import TaskContext
+
+    task = TaskContext.get()
+    assert task is not None
+    return int(task.partitionId())
+
+
+def _row(partition: int, statistics: Statistics) -> pa.RecordBatch:
+    columns = [pa.array([partition], pa.int32()), pa.array([statistics.to_bytes()], pa.binary())]
+    return pa.RecordBatch.from_arrays(columns, names=["partition", "statistics"])
+
+
+def scaled(
+    mean: np.ndarray | None,
+    factor: np.ndarray | None,
+    column: str,
+    output: str,
+    batches: Batches,
+) -> Iterator[pa.RecordBatch]:
+    """Batches with one more column: (vector - mean) * factor, as far as these are given."""
+
+    def scale(rows: np.ndarray) -> np.ndarray:
+        rows = rows if mean is None else rows - mean
+        return rows if factor is None else rows * factor
+
+    given = mean if mean is not None else factor
+    return _mapped(scale, None if given is None else len(given), column, output, batches)
+
+
+def times(
+    components: np.ndarray, column: str, output: str, batches: Batches
+) -> Iterator[pa.RecordBatch]:
+    """Batches with one more column: vector @ components [d, k]."""
+    return _mapped(lambda rows: rows @ components, len(components), column, output, batches)
+
+
+def _mapped(
+    function: Any, size: int | None, column: str, output: str, batches: Batches
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        rows, there = _columns.matrix(batch.column(column), column)
+        if len(rows) and size is not None and rows.shape[1] != size:
+            raise UsageError(
+                f"column '{column}' has vectors of {rows.shape[1]} numbers; the model was fitted "
+                f"on {size}"
+            )
+        mapped = function(rows) if len(rows) else rows
+        yield _with_columns(batch, _columns.from_matrix(mapped, there, output))
