@@ -143,15 +143,9 @@ nb::bytes ComputePart(const Args& args, const std::string& contract, const nb::b
   key.push_back(contract);
   const dataset::Manifest manifest = Value(dataset::ParseManifest(contract));
   const extract::PlannedPart planned = Value(extract::PlannedPartFromBytes(View(part)));
-  std::shared_ptr<cli::ExtractJob> job;
-  {  // on this thread: a sandbox ends with the thread that made it
-    Result<std::shared_ptr<cli::ExtractJob>> made = Status::OK();
-    {
-      const nb::gil_scoped_release release;
-      made = jobs.Get(key, [&] { return TaskJob(args, manifest); });
-    }
-    job = Value(std::move(made));
-  }
+  // On this thread: a sandbox ends with the thread that made it.
+  const auto job =
+      Value(WithoutGil([&] { return jobs.Get(key, [&] { return TaskJob(args, manifest); }); }));
   const std::string computed = Interruptible(
       [&](const Observer& observer, std::stop_token stop) -> Result<std::string> {
         std::string bytes;
@@ -214,11 +208,10 @@ class Reduction {
   int64_t rows() const { return opened_->dataset->rows(); }
 
   void Merge(const nb::bytes& moments) {
-    const nb::gil_scoped_release release;
-    auto decoded = reduce::Moments::FromBytes(View(moments));
-    const Status status = decoded.ok() ? reduction_->Merge(std::move(*decoded)) : decoded.status();
-    const nb::gil_scoped_acquire acquire;
-    Check(status);
+    Check(WithoutGil([&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(auto decoded, reduce::Moments::FromBytes(View(moments)));
+      return reduction_->Merge(std::move(decoded));
+    }));
   }
 
   nb::bytes Fit() {

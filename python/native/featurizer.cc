@@ -186,11 +186,8 @@ class BatchRun {
 class Featurizer {
  public:
   explicit Featurizer(const std::vector<std::string>& args) {
-    Result<cli::FeatureJob> job = Status::OK();
-    {  // on this thread: a sandbox ends with the thread that made it
-      const nb::gil_scoped_release release;
-      job = Prepare(args);
-    }
+    // On this thread: a sandbox ends with the thread that made it.
+    auto job = WithoutGil([&] { return Prepare(args); });
     job_ = Value(std::move(job));
   }
 

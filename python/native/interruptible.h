@@ -26,7 +26,15 @@ void RunInterruptibly(const std::function<Status(const Observer&, std::stop_toke
                       nanobind::handle progress = nanobind::none(),
                       nanobind::handle warning = nanobind::none());
 
-// The same for work that gives a Result; returns its value.
+// What `work()` gives, without the GIL, on the calling thread: for what is short, or may not be on
+// another one.
+template <typename Work>
+auto WithoutGil(Work work) {
+  const nanobind::gil_scoped_release release;
+  return work();
+}
+
+// RunInterruptibly for work that gives a Result; returns its value.
 template <typename Work>
 auto Interruptible(Work&& work, nanobind::handle progress = nanobind::none(),
                    nanobind::handle warning = nanobind::none()) {

@@ -9,5 +9,9 @@ NB_MODULE(_native, module) {
   module.doc() = "The native half of the package: see pomona for what it is for.";
   module.def(
       "version", [] { return pomona::kVersion; }, "The engine's version.");
+  pomona::python::AddCall(module);
   pomona::python::AddCluster(module);
+  pomona::python::AddDataset(module);
+  pomona::python::AddFeaturizer(module);
+  pomona::python::AddPca(module);
 }
