@@ -1,11 +1,11 @@
 #include "pomona/base/rejection.h"
 
-#include <array>
+#include "pomona/base/names.h"
 
 namespace pomona {
 namespace {
 
-constexpr std::array<std::pair<Reason, std::string_view>, 14> kNames = {{
+constexpr Names<Reason, 14> kNames = {{
     {Reason::kMissing, "missing"},
     {Reason::kUnreadable, "unreadable"},
     {Reason::kNotAFile, "not_a_file"},
@@ -24,17 +24,10 @@ constexpr std::array<std::pair<Reason, std::string_view>, 14> kNames = {{
 
 }  // namespace
 
-std::string_view ReasonName(Reason reason) {
-  for (const auto& [value, name] : kNames) {
-    if (value == reason) return name;
-  }
-  return "unknown";
-}
+std::string_view ReasonName(Reason reason) { return NameOf(kNames, reason); }
 
 Result<Reason> ParseReason(std::string_view name) {
-  for (const auto& [value, spelling] : kNames) {
-    if (spelling == name) return value;
-  }
+  if (const auto reason = ValueOf(kNames, name)) return *reason;
   return Status::Invalid("unknown rejection reason '", name, "'");
 }
 

@@ -1,11 +1,11 @@
 #include "pomona/image/decode.h"
 
-#include <array>
 #include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "pomona/base/names.h"
 #include "pomona/base/text.h"
 #include "pomona/image/codecs.h"
 #include "pomona/image/exif.h"
@@ -14,10 +14,10 @@
 namespace pomona::image {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, JpegPolicy>, 3> kPolicyNames = {{
-    {"strict", JpegPolicy::kStrict},
-    {"warn", JpegPolicy::kWarn},
-    {"lenient", JpegPolicy::kLenient},
+constexpr Names<JpegPolicy, 3> kPolicyNames = {{
+    {JpegPolicy::kStrict, "strict"},
+    {JpegPolicy::kWarn, "warn"},
+    {JpegPolicy::kLenient, "lenient"},
 }};
 
 Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits& limits,
@@ -43,18 +43,11 @@ Outcome<Stored> DecodeStored(std::span<const uint8_t> bytes, const DecodeLimits&
 }  // namespace
 
 Result<JpegPolicy> ParseJpegPolicy(std::string_view text) {
-  for (const auto& [name, policy] : kPolicyNames) {
-    if (name == text) return policy;
-  }
+  if (const auto policy = ValueOf(kPolicyNames, text)) return *policy;
   return UsageError("unknown JPEG policy " + Quoted(text) + ": use strict, warn or lenient");
 }
 
-std::string ToString(JpegPolicy policy) {
-  for (const auto& [name, p] : kPolicyNames) {
-    if (p == policy) return std::string(name);
-  }
-  return {};
-}
+std::string ToString(JpegPolicy policy) { return std::string(NameOf(kPolicyNames, policy)); }
 
 std::optional<Rejection> CheckSize(int64_t width, int64_t height, const DecodeLimits& limits) {
   if (width <= 0 || height <= 0) {

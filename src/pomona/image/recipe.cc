@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pomona/base/names.h"
 #include "pomona/base/text.h"
 #include "pomona/image/kernels/filter.h"
 #include "pomona/image/kernels/nlm.h"
@@ -22,19 +23,19 @@ constexpr int kVersion = 1;
 constexpr int kMaxSide = 4096;  // of what a network sees
 constexpr float kMaxH = 100;
 
-constexpr std::array<std::pair<std::string_view, ResizeMethod>, 4> kResizeNames = {{
-    {"bilinear", ResizeMethod::kBilinear},
-    {"area", ResizeMethod::kArea},
-    {"bicubic", ResizeMethod::kBicubic},
-    {"pil-bilinear", ResizeMethod::kPilBilinear},
+constexpr Names<ResizeMethod, 4> kResizeNames = {{
+    {ResizeMethod::kBilinear, "bilinear"},
+    {ResizeMethod::kArea, "area"},
+    {ResizeMethod::kBicubic, "bicubic"},
+    {ResizeMethod::kPilBilinear, "pil-bilinear"},
 }};
 
-constexpr std::array<std::pair<std::string_view, DenoiseMethod>, 5> kDenoiseNames = {{
-    {"none", DenoiseMethod::kNone},
-    {"gaussian", DenoiseMethod::kGaussian},
-    {"median", DenoiseMethod::kMedian},
-    {"bilateral", DenoiseMethod::kBilateral},
-    {"nlm", DenoiseMethod::kNlm},
+constexpr Names<DenoiseMethod, 5> kDenoiseNames = {{
+    {DenoiseMethod::kNone, "none"},
+    {DenoiseMethod::kGaussian, "gaussian"},
+    {DenoiseMethod::kMedian, "median"},
+    {DenoiseMethod::kBilateral, "bilateral"},
+    {DenoiseMethod::kNlm, "nlm"},
 }};
 
 Status UnknownDenoise(std::string_view text) {
@@ -116,34 +117,22 @@ Image RemoveNoise(Image resized, const Denoise& denoise) {
 }  // namespace
 
 Result<ResizeMethod> ParseResize(std::string_view text) {
-  for (const auto& [name, method] : kResizeNames) {
-    if (name == text) return method;
-  }
+  if (const auto method = ValueOf(kResizeNames, text)) return *method;
   return UsageError("unknown resizing " + Quoted(text) +
                     ": use bilinear, area, bicubic or pil-bilinear");
 }
 
-std::string ToString(ResizeMethod method) {
-  for (const auto& [name, m] : kResizeNames) {
-    if (m == method) return std::string(name);
-  }
-  return {};
-}
+std::string ToString(ResizeMethod method) { return std::string(NameOf(kResizeNames, method)); }
 
 Result<Denoise> ParseDenoise(std::string_view text) {
-  for (const auto& [name, method] : kDenoiseNames) {
-    if (name == text) return Denoise{method, Denoise().h};
-  }
+  if (const auto method = ValueOf(kDenoiseNames, text)) return Denoise{*method, Denoise().h};
   if (!text.starts_with("nlm:")) return UnknownDenoise(text);
   ARROW_ASSIGN_OR_RAISE(const float h, ParseH(text.substr(4), text));
   return Denoise{DenoiseMethod::kNlm, h};
 }
 
 std::string ToString(const Denoise& denoise) {
-  std::string text;
-  for (const auto& [name, method] : kDenoiseNames) {
-    if (method == denoise.method) text = name;
-  }
+  const std::string text(NameOf(kDenoiseNames, denoise.method));
   if (denoise.method != DenoiseMethod::kNlm) return text;
   std::array<char, 32> h;
   const auto end = std::to_chars(h.data(), h.data() + h.size(), denoise.h).ptr;

@@ -10,12 +10,14 @@
 #include <string_view>
 #include <utility>
 
+#include "pomona/base/names.h"
+
 namespace pomona::model {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<Architecture, std::string_view>, 3> kArchitectures = {{
+constexpr Names<Architecture, 3> kArchitectures = {{
     {Architecture::kResnet50Keras, "resnet50-keras"},
     {Architecture::kResnet50Torchvision, "resnet50-torchvision"},
     {Architecture::kGraph, "graph"},
@@ -25,13 +27,6 @@ constexpr int kMinSide = 32;  // below it ResNet50's last feature map is empty
 constexpr int kMaxSide = 4096;
 constexpr int kMaxDimension = 1 << 20;
 constexpr uintmax_t kMaxCardBytes = 1 << 20;
-
-std::string_view ArchitectureName(Architecture architecture) {
-  for (const auto& [value, name] : kArchitectures) {
-    if (value == architecture) return name;
-  }
-  return "unknown";
-}
 
 // One JSON object of a card: gives its fields by name and refuses those that nobody asked for.
 class Fields {
@@ -236,12 +231,12 @@ Status ReadPrecision(Fields* fields, Card* card) {
 Status ReadArchitecture(Fields* fields, Architecture* out) {
   std::string text;
   ARROW_RETURN_NOT_OK(fields->Text("architecture", &text, true));
+  if (const auto value = ValueOf(kArchitectures, text)) {
+    *out = *value;
+    return Status::OK();
+  }
   std::string known;
   for (const auto& [value, name] : kArchitectures) {
-    if (name == text) {
-      *out = value;
-      return Status::OK();
-    }
     known += (known.empty() ? "" : ", ") + std::string(name);
   }
   return fields->Bad("architecture", "is '" + text + "', but must be one of: " + known);
@@ -335,7 +330,7 @@ json Shortest(const std::array<float, 3>& values) {
 }  // namespace
 
 nlohmann::json Card::Identity() const {
-  return {{"architecture", ArchitectureName(architecture)},
+  return {{"architecture", NameOf(kArchitectures, architecture)},
           {"input",
            {{"node", input.node},
             {"width", input.width},

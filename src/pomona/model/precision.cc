@@ -1,18 +1,16 @@
 #include "pomona/model/precision.h"
 
-#include <array>
-#include <utility>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+#include "pomona/base/names.h"
 #include "pomona/base/text.h"
 
 namespace pomona::model {
 namespace {
 
-constexpr std::array<std::pair<Precision, std::string_view>, 3> kNames = {{
+constexpr Names<Precision, 3> kNames = {{
     {Precision::kF32, "f32"},
     {Precision::kBf16, "bf16"},
     {Precision::kInt8, "int8"},
@@ -21,18 +19,11 @@ constexpr std::array<std::pair<Precision, std::string_view>, 3> kNames = {{
 }  // namespace
 
 Result<Precision> ParsePrecision(std::string_view text) {
-  for (const auto& [precision, name] : kNames) {
-    if (name == text) return precision;
-  }
+  if (const auto precision = ValueOf(kNames, text)) return *precision;
   return UsageError("precision " + Quoted(text) + " is not known: use f32, bf16, int8 or auto");
 }
 
-std::string ToString(Precision precision) {
-  for (const auto& [value, name] : kNames) {
-    if (value == precision) return std::string(name);
-  }
-  return "unknown";
-}
+std::string ToString(Precision precision) { return std::string(NameOf(kNames, precision)); }
 
 CpuFeatures ThisCpu() {
   CpuFeatures cpu;

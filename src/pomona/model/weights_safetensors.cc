@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "pomona/base/names.h"
 #include "pomona/base/text.h"
 #include "pomona/model/elements.h"
 #include "pomona/model/weights.h"
@@ -27,16 +27,13 @@ struct Entry {
 };
 
 ElementType ParseType(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, ElementType>, 4> kTypes = {{
-      {"F16", ElementType::kF16},
-      {"BF16", ElementType::kBf16},
-      {"F32", ElementType::kF32},
-      {"F64", ElementType::kF64},
+  constexpr Names<ElementType, 4> kTypes = {{
+      {ElementType::kF16, "F16"},
+      {ElementType::kBf16, "BF16"},
+      {ElementType::kF32, "F32"},
+      {ElementType::kF64, "F64"},
   }};
-  for (const auto& [spelling, type] : kTypes) {
-    if (spelling == name) return type;
-  }
-  return ElementType::kOther;
+  return ValueOf(kTypes, name).value_or(ElementType::kOther);
 }
 
 Result<Entry> ParseEntry(const std::string& name, const json& field) {
