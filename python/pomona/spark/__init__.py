@@ -7,6 +7,9 @@ they write are the same, byte for byte. ``ImageFeaturizer``, ``StandardScaler`` 
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 try:
     import pyspark as _pyspark  # noqa: F401
 except ImportError:
@@ -15,8 +18,11 @@ except ImportError:
         "or run `pip install pyspark`"
     ) from None
 
-from ._files import extract, reduce
-from ._stages import PCA, ImageFeaturizer, PCAModel, StandardScaler, StandardScalerModel
+if TYPE_CHECKING:
+    from ._files import extract, reduce
+    from ._stages import PCA, ImageFeaturizer, PCAModel, StandardScaler, StandardScalerModel
+
+_MODULES = {"extract": "_files", "reduce": "_files"}  # of the others: _stages
 
 __all__ = [
     "PCA",
@@ -27,3 +33,10 @@ __all__ = [
     "extract",
     "reduce",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a module when it is first asked for: workers never ask for pyspark.ml."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULES.get(name, '_stages')}", __name__), name)

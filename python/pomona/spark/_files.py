@@ -15,15 +15,8 @@ from pyspark.sql import SparkSession
 from .. import _native
 from .._flags import to_args
 from ..errors import UsageError
-from ._session import (
-    Progress,
-    Stores,
-    context,
-    driver_threads,
-    environment,
-    task_threads,
-    watched,
-)
+from ._environment import environment
+from ._session import Progress, Stores, context, driver_threads, task_threads, watched
 from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["extract", "reduce", "run_extract", "run_reduce"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from ..errors import UsageError
 
-__all__ = ["Stores", "context", "driver_threads", "environment", "task_threads", "watched"]
+__all__ = ["Stores", "context", "driver_threads", "task_threads", "watched"]
 
 Progress = Callable[[str, int, int, int], object]
 
@@ -111,25 +110,6 @@ def _settings(spark: SparkSession, bucket: str) -> tuple[list[str], dict[str, st
         "AWS_SECRET_ACCESS_KEY": secret("secret.key"),
         "AWS_SESSION_TOKEN": secret("session.token"),
     }
-
-
-@contextlib.contextmanager
-def environment(values: dict[str, str | None]) -> Iterator[None]:
-    """Environment variables for as long as the block runs; None takes one away."""
-    before = {name: os.environ.get(name) for name in values}
-    _set_environment(values)
-    try:
-        yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 @contextlib.contextmanager

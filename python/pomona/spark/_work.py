@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from .. import _native
 from ..errors import PomonaError, UsageError
-from . import _columns
-from ._session import environment
+from . import _vectors
+from ._environment import environment
 from ._statistics import Statistics
 
 __all__ = [
@@ -109,7 +109,7 @@ def _featurized(
     contents = batch.column(column).to_pylist()
     rows, errors = model.featurize(contents, threads)
     there = np.array([error is None for error in errors], bool)
-    vectors = _columns.from_matrix(rows[there], there, output)
+    vectors = _vectors.from_matrix(rows[there], there, output)
     return _with_columns(batch, vectors, pa.array(errors, pa.string()))
 
 
@@ -123,12 +123,12 @@ def statistics(column: str, products: bool, batches: Batches) -> Iterator[pa.Rec
     """One row a partition that is not empty: its number and Statistics."""
     total = None
     for batch in batches:
-        rows, _ = _columns.matrix(batch.column(0), column)
+        rows, _ = _vectors.matrix(batch.column(0), column)
         if not len(rows):
             continue
         found = Statistics.of(rows, products)
         if total is not None:
-            _columns.one_size([len(total.mean), len(found.mean)], column)
+            _vectors.one_size([len(total.mean), len(found.mean)], column)
         total = found if total is None else total.merged(found)
     if total is not None:
         yield _row(_partition(), total)
@@ -146,7 +146,7 @@ def merge(statistics: Iterable[bytes], column: str) -> Statistics:
     """Of all together; at least one."""
 
     def both(a: Statistics, b: Statistics) -> Statistics:
-        _columns.one_size([len(a.mean), len(b.mean)], column)
+        _vectors.one_size([len(a.mean), len(b.mean)], column)
         return a.merged(b)
 
     return functools.reduce(both, map(Statistics.from_bytes, statistics))
@@ -193,11 +193,11 @@ def _mapped(
     function: Any, size: int | None, column: str, output: str, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        rows, there = _columns.matrix(batch.column(column), column)
+        rows, there = _vectors.matrix(batch.column(column), column)
         if len(rows) and size is not None and rows.shape[1] != size:
             raise UsageError(
                 f"column '{column}' has vectors of {rows.shape[1]} numbers; the model was fitted "
                 f"on {size}"
             )
         mapped = function(rows) if len(rows) else rows
-        yield _with_columns(batch, _columns.from_matrix(mapped, there, output))
+        yield _with_columns(batch, _vectors.from_matrix(mapped, there, output))
