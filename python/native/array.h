@@ -12,9 +12,11 @@
 
 namespace pomona::python {
 
-// rows x columns float32, row-major; made by the caller of a function out of what it was given.
-using Features =
-    nanobind::ndarray<const float, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu>;
+// rows x columns, row-major. Taken as it is (noconvert): a conversion would cost digits or a copy
+// that nobody sees.
+template <typename T>
+using Table =
+    nanobind::ndarray<const T, nanobind::ndim<2>, nanobind::c_contig, nanobind::device::cpu>;
 
 // A NumPy array of this shape that owns `values`, which are not copied.
 template <typename T, size_t kDimensions>

@@ -25,7 +25,8 @@ namespace {
 namespace nb = nanobind;
 using namespace nb::literals;
 
-Status CheckColumns(const Features& x, int dimension) {
+template <typename T>
+Status CheckColumns(const Table<T>& x, int dimension) {
   if (x.shape(1) == static_cast<size_t>(dimension)) return Status::OK();
   return UsageError("the array has " + std::to_string(x.shape(1)) + " columns, not " +
                     std::to_string(dimension));
@@ -37,7 +38,8 @@ class Moments {
   explicit Moments(int dimension) : moments_(Checked(dimension)) {}
   explicit Moments(reduce::Moments moments) : moments_(std::move(moments)) {}
 
-  void Add(const Features& x) {
+  template <typename T>
+  void Add(const Table<T>& x) {
     Check(CheckColumns(x, moments_.dimension()));
     RunInterruptibly([&](const Observer&, const std::stop_token& stop) -> Status {
       // A step is a multiple of the blocks that Moments::Add makes, so that steps change nothing.
@@ -108,7 +110,8 @@ reduce::Pca FitPca(const Moments& moments, const std::string& k, bool standardiz
   });
 }
 
-auto Project(const reduce::Pca& pca, const Features& x) {
+template <typename T>
+auto Project(const reduce::Pca& pca, const Table<T>& x) {
   Check(CheckColumns(x, pca.dimension));
   const auto rows = static_cast<int64_t>(x.shape(0));
   std::vector<double> values;
@@ -125,12 +128,17 @@ auto Components(const reduce::Pca& pca) {
   return ToArray(std::vector<double>(pca.components), shape);
 }
 
+// Of properties that make an array of their own each time.
+constexpr auto kOwn = nb::rv_policy::automatic;
+
 void AddMoments(nb::module_& module) {
   nb::class_<Moments>(
       module, "Moments",
       "Count, mean and centred second moments (float64) of rows, exactly mergeable.")
       .def(nb::init<int>(), "dimension"_a)
-      .def("add", &Moments::Add, "x"_a, "Adds float32 rows, rows x dimension.")
+      .def("add", &Moments::Add<float>, "x"_a.noconvert(),
+           "Adds float32 or float64 rows, rows x dimension.")
+      .def("add", &Moments::Add<double>, "x"_a.noconvert())
       .def("merge", &Moments::Merge, "other"_a, "Makes these the moments of both sets of rows.")
       .def_prop_ro(
           "dimension",
@@ -140,7 +148,8 @@ void AddMoments(nb::module_& module) {
           "Rows so far.")
       .def_prop_ro(
           "mean",
-          [](const Moments& m) { return ToArray(m.With(std::mem_fn(&reduce::Moments::mean))); })
+          [](const Moments& m) { return ToArray(m.With(std::mem_fn(&reduce::Moments::mean))); },
+          kOwn)
       .def("to_bytes", &Moments::Bytes, "Everything, to the last bit.")
       .def_static(
           "from_bytes",
@@ -171,21 +180,23 @@ void AddPca(nb::module_& module) {
       .def_ro("dimension", &Pca::dimension)
       .def_ro("k", &Pca::k, "Components kept: at most the rank.")
       .def_ro("rank", &Pca::rank)
-      .def_prop_ro("mean", [](const Pca& p) { return ToArray(std::vector<double>(p.scaler.mean)); })
-      .def_prop_ro("scale",
-                   [](const Pca& p) { return ToArray(std::vector<double>(p.scaler.scale)); })
+      .def_prop_ro(
+          "mean", [](const Pca& p) { return ToArray(std::vector<double>(p.scaler.mean)); }, kOwn)
+      .def_prop_ro(
+          "scale", [](const Pca& p) { return ToArray(std::vector<double>(p.scaler.scale)); }, kOwn)
       .def_prop_ro(
           "constant", [](const Pca& p) { return p.scaler.constant; },
           "Indices of constant columns.")
-      .def_prop_ro("components", &Components, "k x dimension, orthonormal rows.")
+      .def_prop_ro("components", &Components, kOwn, "k x dimension, orthonormal rows.")
       .def_prop_ro(
-          "variance", [](const Pca& p) { return ToArray(std::vector<double>(p.variance)); },
+          "variance", [](const Pca& p) { return ToArray(std::vector<double>(p.variance)); }, kOwn,
           "Of every component there could be: dimension numbers, falling.")
       .def_prop_ro(
-          "explained_ratio", [](const Pca& p) { return ToArray(p.ExplainedRatio()); },
+          "explained_ratio", [](const Pca& p) { return ToArray(p.ExplainedRatio()); }, kOwn,
           "variance / its sum.")
-      .def("project", &Project, "x"_a,
-           "float32 rows x dimension -> float64 rows x k; the mean is subtracted.")
+      .def("project", &Project<float>, "x"_a.noconvert(),
+           "float32 or float64 rows x dimension -> float64 rows x k; the mean is subtracted.")
+      .def("project", &Project<double>, "x"_a.noconvert())
       .def("to_bytes", [](const Pca& p) { return ToBytes(reduce::ToBytes(p)); })
       .def_static(
           "from_bytes",

@@ -33,7 +33,8 @@ Moments::Moments(int dimension) : dimension_(dimension), origin_(dimension), off
   UseOneBlasThread();
 }
 
-void Moments::Add(const float* features, int64_t rows) {
+template <typename T>
+void Moments::AddRows(const T* features, int64_t rows) {
   // At most dimension / 2 rows before a block, and each block brings one row of Shift.
   const int64_t most = dimension_ / 2 + kBlockRows + 1;
   const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
@@ -43,29 +44,31 @@ void Moments::Add(const float* features, int64_t rows) {
   }
 }
 
-std::vector<double> Moments::MeanFromOrigin(const float* features, int64_t rows) const {
+template <typename T>
+std::vector<double> Moments::MeanFromOrigin(const T* features, int64_t rows) const {
   std::vector<double> mean(dimension_);
   const double* origin = origin_.data();
   int64_t i = 0;
   for (; i + 4 <= rows; i += 4) {  // four at a time: the sums are read and written less often
-    const float* a = features + i * dimension_;
-    const float* b = a + dimension_;
-    const float* c = b + dimension_;
-    const float* d = c + dimension_;
+    const T* a = features + i * dimension_;
+    const T* b = a + dimension_;
+    const T* c = b + dimension_;
+    const T* d = c + dimension_;
     for (int j = 0; j < dimension_; ++j) {
       mean[j] +=
           ((a[j] - origin[j]) + (b[j] - origin[j])) + ((c[j] - origin[j]) + (d[j] - origin[j]));
     }
   }
   for (; i < rows; ++i) {
-    const float* row = features + i * dimension_;
+    const T* row = features + i * dimension_;
     for (int j = 0; j < dimension_; ++j) mean[j] += row[j] - origin[j];
   }
   for (double& m : mean) m /= static_cast<double>(rows);
   return mean;
 }
 
-void Moments::AddBlock(const float* features, int64_t rows) {
+template <typename T>
+void Moments::AddBlock(const T* features, int64_t rows) {
   if (n_ == 0) std::copy_n(features, dimension_, origin_.begin());
   std::vector<double> delta = MeanFromOrigin(features, rows);
   if (rows > 1) {  // a single row less its mean is 0
@@ -75,7 +78,7 @@ void Moments::AddBlock(const float* features, int64_t rows) {
     const size_t start = rows_.size();
     rows_.resize(start + static_cast<size_t>(rows) * dimension_);
     for (int64_t i = 0; i < rows; ++i) {
-      const float* row = features + i * dimension_;
+      const T* row = features + i * dimension_;
       double* out = rows_.data() + start + static_cast<size_t>(i) * dimension_;
       for (int j = 0; j < dimension_; ++j) out[j] = row[j] - centre[j];
     }
@@ -84,6 +87,9 @@ void Moments::AddBlock(const float* features, int64_t rows) {
   Shift(delta, rows);
   FoldIfFull();
 }
+
+template void Moments::AddRows(const float* features, int64_t rows);
+template void Moments::AddRows(const double* features, int64_t rows);
 
 void Moments::Merge(Moments other) {
   if (other.n_ == 0) return;

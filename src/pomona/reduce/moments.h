@@ -26,10 +26,11 @@ class Moments {
  public:
   explicit Moments(int dimension);  // at least 1
 
-  // Adds rows x dimension floats, row-major, in blocks of 256 rows. The result depends on the
-  // blocks and their order, not on threads. A value that is not finite makes the mean of its
-  // column NaN.
-  void Add(const float* features, int64_t rows);
+  // Adds rows x dimension numbers, row-major, in blocks of 256 rows. The result depends on the
+  // blocks and their order, not on threads, nor on which of the two types holds the same numbers.
+  // A value that is not finite makes the mean of its column NaN.
+  void Add(const float* features, int64_t rows) { AddRows(features, rows); }
+  void Add(const double* features, int64_t rows) { AddRows(features, rows); }
 
   // The moments of both sets of rows together. `other` has the same dimension.
   void Merge(Moments other);
@@ -66,9 +67,13 @@ class Moments {
   };
   using Numbers = std::vector<double, Unfilled>;
 
-  void AddBlock(const float* features, int64_t rows);
+  template <typename T>
+  void AddRows(const T* features, int64_t rows);
+  template <typename T>
+  void AddBlock(const T* features, int64_t rows);
   // Means of `rows` rows, relative to the origin.
-  std::vector<double> MeanFromOrigin(const float* features, int64_t rows) const;
+  template <typename T>
+  std::vector<double> MeanFromOrigin(const T* features, int64_t rows) const;
   // Appends the row that Chan's formula adds to R for `m` more rows whose mean is `delta` further
   // on, and moves the mean.
   void Shift(const std::vector<double>& delta, int64_t m);

@@ -152,6 +152,25 @@ TEST(Moments, BlocksNotCallsDecideTheBits) {
   EXPECT_EQ(once.mean(), twice.mean());
 }
 
+TEST(Moments, TheTypeOfTheSameNumbersChangesNoBit) {
+  const std::vector<float> x = Draw(700, 30, 5);
+  const std::vector<double> same(x.begin(), x.end());
+  Moments floats(30);
+  floats.Add(x.data(), 700);
+  Moments doubles(30);
+  doubles.Add(same.data(), 700);
+  EXPECT_EQ(floats.ToBytes(), doubles.ToBytes());
+}
+
+// Floats at 1e8 are 8 apart.
+TEST(Moments, DoublesKeepWhatFloatsCannotHold) {
+  const std::vector<double> x = {1e8 + 1, 1e8 + 2, 1e8 + 6};
+  Moments moments(1);
+  moments.Add(x.data(), 3);
+  EXPECT_EQ(moments.mean()[0], 1e8 + 3);
+  EXPECT_DOUBLE_EQ(moments.m2()[0], 14);
+}
+
 TEST(Moments, EmptyAddsNothingAndAnythingMergesWithItself) {
   const int d = 9;
   const std::vector<float> x = Draw(30, d, 5);

@@ -207,6 +207,31 @@ Status CheckMoments(const Moments& moments) {
 }
 
 template <typename T>
+std::vector<double> ProjectRows(const Pca& pca, const T* features, int64_t rows) {
+  UseOneBlasThread();
+  const int k = pca.k;
+  const int dimension = pca.dimension;
+  const Scaler& scaler = pca.scaler;
+  std::vector<double> out(static_cast<size_t>(rows) * k);
+  if (out.empty()) return out;
+  std::vector<double> weights = pca.components;  // and not each row, by scale: fewer divisions
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] /= scaler.scale[i % dimension];
+  std::vector<double> centred(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
+  for (int64_t first = 0; first < rows; first += kProjectRows) {
+    const int64_t count = std::min(kProjectRows, rows - first);
+    for (int64_t i = 0; i < count; ++i) {
+      const T* row = features + (first + i) * dimension;
+      double* to = centred.data() + i * dimension;
+      for (int j = 0; j < dimension; ++j) to[j] = row[j] - scaler.mean[j];
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), k, dimension, 1.0,
+                centred.data(), dimension, weights.data(), dimension, 0.0, out.data() + first * k,
+                k);
+  }
+  return out;
+}
+
+template <typename T>
 bool ParseWhole(std::string_view text, T* value) {
   const char* end = text.data() + text.size();
   std::from_chars_result parsed{};
@@ -297,24 +322,11 @@ std::vector<double> Pca::ExplainedRatio() const {
 }
 
 std::vector<double> Pca::Project(const float* features, int64_t rows) const {
-  UseOneBlasThread();
-  std::vector<double> out(static_cast<size_t>(rows) * k);
-  if (out.empty()) return out;
-  std::vector<double> weights = components;  // and not each row, by scale: fewer divisions
-  for (size_t i = 0; i < weights.size(); ++i) weights[i] /= scaler.scale[i % dimension];
-  std::vector<double> centred(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
-  for (int64_t first = 0; first < rows; first += kProjectRows) {
-    const int64_t count = std::min(kProjectRows, rows - first);
-    for (int64_t i = 0; i < count; ++i) {
-      const float* row = features + (first + i) * dimension;
-      double* to = centred.data() + i * dimension;
-      for (int j = 0; j < dimension; ++j) to[j] = row[j] - scaler.mean[j];
-    }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), k, dimension, 1.0,
-                centred.data(), dimension, weights.data(), dimension, 0.0, out.data() + first * k,
-                k);
-  }
-  return out;
+  return ProjectRows(*this, features, rows);
+}
+
+std::vector<double> Pca::Project(const double* features, int64_t rows) const {
+  return ProjectRows(*this, features, rows);
 }
 
 }  // namespace pomona::reduce

@@ -55,9 +55,10 @@ struct Pca {
   // variance[i] / total_variance; all zeros if the data do not vary at all.
   std::vector<double> ExplainedRatio() const;
 
-  // rows x dimension floats -> rows x k: ((x - mean) / scale) . components^T. Unlike Spark ML's
+  // rows x dimension numbers -> rows x k: ((x - mean) / scale) . components^T. Unlike Spark ML's
   // PCA.transform the mean is always subtracted.
   std::vector<double> Project(const float* features, int64_t rows) const;
+  std::vector<double> Project(const double* features, int64_t rows) const;
 };
 
 // Whether columns are divided by their deviations. If not, Scaler::scale is 1 everywhere, and the
