@@ -2,9 +2,9 @@
 
 #include <memory>
 #include <optional>
-#include <random>
 #include <utility>
 
+#include "pomona/base/random.h"
 #include "pomona/base/text.h"
 #include "pomona/io/credentials.h"
 #include "pomona/io/file.h"
@@ -44,7 +44,7 @@ Result<std::vector<BucketCheck>> ProbeBucket(const std::string& uri, const Bucke
   ARROW_ASSIGN_OR_RAISE(const BucketUri place, ParseBucketUri(uri));
   ARROW_ASSIGN_OR_RAISE(const auto bucket, OpenBucket(place, options));
   const std::string prefix = place.key.empty() ? "" : place.key + "/";
-  const std::string key = prefix + ".pomona-doctor-" + std::to_string(std::random_device{}());
+  const std::string key = prefix + ".pomona-doctor-" + RandomHex(8);
   std::vector<BucketCheck> checks;
   checks.push_back({"list", CheckList(*bucket, prefix)});
   const auto written = bucket->PutIf(key, kProbe, std::nullopt);

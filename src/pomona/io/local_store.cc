@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <random>
 #include <regex>
 #include <utility>
 
 #include <arrow/io/file.h>
 
 #include "pomona/base/hash.h"
+#include "pomona/base/random.h"
 #include "pomona/base/text.h"
 #include "pomona/io/file.h"
 #include "pomona/io/file_output.h"
@@ -35,12 +35,8 @@ Status CheckName(const std::string& name) {
 std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 std::string TemporaryPath(const std::string& path) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::random_device random;
-  std::string hex;
-  for (int i = 0; i < 16; ++i) hex += kDigits[random() % 16];
   return FolderOf(path) + "/." + std::string(BaseName(path)) + "." + std::to_string(getpid()) +
-         "-" + hex + ".tmp";
+         "-" + RandomHex(16) + ".tmp";
 }
 
 bool IsTemporaryName(const std::string& name) {

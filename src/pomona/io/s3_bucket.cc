@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <deque>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <utility>
 
+#include "pomona/base/random.h"
 #include "pomona/base/text.h"
 
 namespace pomona::io {
@@ -21,14 +21,7 @@ constexpr int kListingThreads = 32;
 constexpr int kSplitDepth = 6;     // folders in folders that are listed apart
 constexpr size_t kFewFolders = 8;  // as few are looked into for folders of their own
 constexpr char kWriterHeader[] = "x-amz-meta-pomona-writer";
-
-std::string RandomHex() {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::random_device random;
-  std::string hex;
-  for (int i = 0; i < 32; ++i) hex += kDigits[random() % 16];
-  return hex;
-}
+constexpr int kWriterDigits = 32;
 
 Result<S3Answer> SendOk(S3Client* client, const S3Request& request, std::stop_token stop = {}) {
   ARROW_ASSIGN_OR_RAISE(S3Answer answer, client->Send(request, std::move(stop)));
@@ -238,7 +231,7 @@ class S3Writer : public ObjectWriter {
 
   const std::shared_ptr<S3Client> client_;
   const std::string key_;
-  const std::string writer_ = RandomHex();
+  const std::string writer_ = RandomHex(kWriterDigits);
   std::string pending_;
   std::string upload_;               // "" before a multipart upload begins and after it ends
   std::vector<std::string> pieces_;  // their ETags
@@ -318,7 +311,7 @@ Result<std::unique_ptr<ObjectWriter>> S3Bucket::Create(const std::string& key) {
 
 Result<bool> S3Bucket::PutIf(const std::string& key, std::string_view bytes,
                              const std::optional<std::string>& before) {
-  const std::string writer = RandomHex();
+  const std::string writer = RandomHex(kWriterDigits);
   S3Request request;
   request.method = "PUT";
   request.key = key;
