@@ -7,6 +7,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
 from .. import __version__, errors
 
 __all__ = ["errors_of_tasks", "on_workers"]
@@ -51,14 +54,26 @@ def on_workers(name: str, *args: Any) -> Callable[[Iterable[Any]], Iterator[Any]
 
 @contextlib.contextmanager
 def errors_of_tasks() -> Iterator[None]:
-    """Raises what a task raised as if it had happened here, without the stacks between."""
+    """Raises what a task raised as if it had happened here, without the stacks between.
+
+    What is not of our making (a worker that crashed, executors that are gone) is a PomonaError
+    with Spark's own words.
+    """
     try:
         yield
-    except Exception as error:
-        _, mark, rest = str(error).partition(_MARK)
-        if not mark:
-            raise
-        found = json.JSONDecoder().raw_decode(rest)[0]
+    except (Py4JJavaError, PySparkException) as error:
+        text = str(error)
     else:
         return
+    _, mark, rest = text.partition(_MARK)
+    if not mark:
+        raise errors.PomonaError(f"Spark could not finish the job: {_cause(text)}")
+    found = json.JSONDecoder().raw_decode(rest)[0]
     raise getattr(errors, found["kind"])(found["message"])
+
+
+def _cause(text: str) -> str:
+    """The line of a Java stack that says what happened."""
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line for line in lines if "Exception: " in line or "Error: " in line] or lines
+    return told[0].removeprefix(": ")
