@@ -15,6 +15,20 @@ bool MayGoOn(ssize_t count, const std::function<bool()>& go_on) {
   return !go_on || go_on();
 }
 
+// Moves all of `size` bytes by calls of `move`, send or recv.
+template <typename Byte, typename Move>
+bool MoveAll(Byte* at, size_t size, const std::function<bool()>& go_on, const Move& move) {
+  while (size > 0) {
+    const ssize_t count = move(at, size);
+    if (count == static_cast<ssize_t>(size)) return true;
+    if (!MayGoOn(count, go_on)) return false;
+    if (count < 0) continue;
+    at += count;
+    size -= static_cast<size_t>(count);
+  }
+  return true;
+}
+
 }  // namespace
 
 Socket::~Socket() {
@@ -22,29 +36,13 @@ Socket::~Socket() {
 }
 
 bool SendAll(int fd, const void* data, size_t size, const std::function<bool()>& go_on) {
-  const auto* at = static_cast<const uint8_t*>(data);
-  while (size > 0) {
-    const ssize_t count = send(fd, at, size, MSG_NOSIGNAL);
-    if (count == static_cast<ssize_t>(size)) return true;
-    if (!MayGoOn(count, go_on)) return false;
-    if (count < 0) continue;
-    at += count;
-    size -= static_cast<size_t>(count);
-  }
-  return true;
+  return MoveAll(static_cast<const uint8_t*>(data), size, go_on,
+                 [fd](const uint8_t* at, size_t n) { return send(fd, at, n, MSG_NOSIGNAL); });
 }
 
 bool ReceiveAll(int fd, void* data, size_t size, const std::function<bool()>& go_on) {
-  auto* at = static_cast<uint8_t*>(data);
-  while (size > 0) {
-    const ssize_t count = recv(fd, at, size, MSG_WAITALL);
-    if (count == static_cast<ssize_t>(size)) return true;
-    if (!MayGoOn(count, go_on)) return false;
-    if (count < 0) continue;
-    at += count;
-    size -= static_cast<size_t>(count);
-  }
-  return true;
+  return MoveAll(static_cast<uint8_t*>(data), size, go_on,
+                 [fd](uint8_t* at, size_t n) { return recv(fd, at, n, MSG_WAITALL); });
 }
 
 }  // namespace pomona::image
