@@ -105,7 +105,9 @@ Status WriteRemoved(io::Store* store, std::vector<Removed> removed, Manifest* ma
             [](const Removed& a, const Removed& b) { return a.path < b.path; });
   ARROW_ASSIGN_OR_RAISE(const std::string file, Encode(removed));
   manifest->removed_hash = Xxh3Hex(std::string_view(file));
-  return store->Put(RemovedName(manifest->removed_hash), file);
+  const std::string name = RemovedName(manifest->removed_hash);
+  ARROW_ASSIGN_OR_RAISE(const bool there, store->Exists(name));
+  return there ? Status::OK() : store->Put(name, file);
 }
 
 }  // namespace pomona::dataset

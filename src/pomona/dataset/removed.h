@@ -29,7 +29,8 @@ std::string RemovedName(const std::string& hash);
 // The list that `manifest` names; empty if it names none.
 Result<std::vector<Removed>> ReadRemoved(const io::Store& store, const Manifest& manifest);
 
-// Writes the list, sorted by path, and makes `manifest` name it. Writes nothing for an empty list.
+// Writes the list, sorted by path, and makes `manifest` name it. Writes nothing for an empty list,
+// nor if the very list is there.
 Status WriteRemoved(io::Store* store, std::vector<Removed> removed, Manifest* manifest);
 
 }  // namespace pomona::dataset

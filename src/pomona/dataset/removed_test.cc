@@ -1,5 +1,7 @@
 #include "pomona/dataset/removed.h"
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "pomona/io/store.h"
@@ -21,6 +23,15 @@ TEST_F(RemovedTest, ComesBackSortedByPath) {
   ASSERT_TRUE(WriteRemoved(store_.get(), {pear, odd}, &manifest_).ok());
   EXPECT_EQ(manifest_.removed, 2);
   EXPECT_EQ(ReadRemoved(*store_, manifest_).ValueOrDie(), (std::vector<Removed>{odd, pear}));
+}
+
+TEST_F(RemovedTest, AListThatIsThereIsNotWrittenAgain) {
+  namespace fs = std::filesystem;
+  ASSERT_TRUE(WriteRemoved(store_.get(), {{"a", "b", 1, "v", "c"}}, &manifest_).ok());
+  const fs::path file = folder_ / RemovedName(manifest_.removed_hash);
+  fs::create_hard_link(file, folder_ / "same");
+  ASSERT_TRUE(WriteRemoved(store_.get(), {{"a", "b", 1, "v", "c"}}, &manifest_).ok());
+  EXPECT_EQ(fs::hard_link_count(file), 2U);  // a write would put another file there
 }
 
 TEST_F(RemovedTest, NothingRemovedIsNoFile) {
