@@ -111,6 +111,30 @@ def test_the_server_dies_and_comes_back(pomona, small, bucket, server):
     proxy.close()
 
 
+@pytest.mark.parametrize("first_byte", [None, s3.error(416, "InvalidRange")],
+                         ids=["some", "as if empty"])
+def test_a_commit_whose_answer_is_lost_is_known_by_its_header(pomona, small, bucket, proxy,
+                                                              first_byte):
+    bucket.upload(SAMPLES / "Lemon", "images")
+    requests = []  # for the manifest, from the first PUT on
+
+    def before(number, method, path):
+        if not path.endswith("manifest.json") or (method == "GET" and not requests):
+            return None
+        requests.append((method, proxy.headers.pop("range", None)))
+        if len(requests) == 1:
+            return s3.LOST
+        return first_byte if requests[-1] == ("GET", "bytes=0-0") else None
+
+    proxy.before = before
+    done = pomona.json("extract", bucket.uri + "/images", bucket.uri + "/results", "--model", small,
+                       *RUN)
+    assert done["featured"] == 10
+    asked = [request for request in requests if request[0] == "GET"][:2]
+    then = ("GET", "bytes=0-") if first_byte is None else ("GET", None)  # as any file is read
+    assert asked == [("GET", "bytes=0-0"), then]
+
+
 def test_gc_sweeps_what_a_killed_run_left_and_nothing_else(pomona, small, bucket):
     bucket.upload(SAMPLES / "Lemon", "images")
     results = bucket.uri + "/results"

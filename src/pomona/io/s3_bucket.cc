@@ -59,7 +59,12 @@ bool HasItsRange(const S3Answer& answer) {
 Result<bool> IsByWriter(S3Client* client, const std::string& key, const std::string& writer) {
   S3Request request;
   request.key = key;
-  ARROW_ASSIGN_OR_RAISE(const S3Answer answer, client->Send(request, {}));
+  request.headers = {"Range: bytes=0-0"};
+  ARROW_ASSIGN_OR_RAISE(S3Answer answer, client->Send(request, {}));
+  if (answer.code == 416) {  // it is empty
+    request.headers.clear();
+    ARROW_ASSIGN_OR_RAISE(answer, client->Send(request, {}));
+  }
   return answer.ok() && answer.Header(kWriterHeader) == writer;
 }
 
