@@ -144,7 +144,8 @@ def test_a_manifest_in_a_bucket_names_what_is_there_and_what_is_not(pomona, smal
     assert "there is no bucket" in done.stderr
 
 
-def test_a_tar_in_a_bucket_that_is_replaced_is_computed_again(pomona, small, bucket, tmp_path):
+def test_a_tar_in_a_bucket_that_is_replaced_is_computed_again(pomona, small, bucket, proxy,
+                                                              tmp_path):
     make_tar(tmp_path / "x.tar")
     bucket.put("x.tar", (tmp_path / "x.tar").read_bytes())
     args = ("extract", bucket.uri + "/x.tar", "results", "--model", small, *RUN)
@@ -157,3 +158,7 @@ def test_a_tar_in_a_bucket_that_is_replaced_is_computed_again(pomona, small, buc
     bucket.put("x.tar", (tmp_path / "x.tar").read_bytes())
     done = pomona.json(*args)
     assert (done["computed"], done["kept"] + done["carried"]) == (1, len(IMAGES))
+    proxy.requests.clear()
+    assert pomona.json(*args)["kept"] == len(IMAGES) + 1
+    # Its size and its only block, to see whether it is a tar and to list it.
+    assert proxy.count(f"GET /{bucket.name}/x.tar") == 4

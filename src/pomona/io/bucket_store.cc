@@ -73,7 +73,7 @@ Result<bool> BucketStore::Exists(const std::string& name) const {
 
 Result<std::shared_ptr<arrow::io::RandomAccessFile>> BucketStore::Open(
     const std::string& name) const {
-  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(bucket_, Key(name)));
+  auto file = RangeFile::Of(bucket_, Key(name));
   ARROW_ASSIGN_OR_RAISE(const FileId id, file->Identify());
   return ArrowFile(std::move(file), id);
 }

@@ -151,7 +151,7 @@ Result<std::unique_ptr<Source>> CsvSource::Open(const std::string& path,
 Result<std::unique_ptr<Source>> CsvSource::Open(std::shared_ptr<const Bucket> bucket,
                                                 const std::string& key,
                                                 const SourceOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(bucket, key));
+  auto file = RangeFile::Of(bucket, key);
   const std::string folder = key.substr(0, key.rfind('/') + 1);
   auto objects = std::make_unique<NamedObjects>(std::move(bucket), folder, options.bucket);
   return Finish(

@@ -130,11 +130,9 @@ Result<std::shared_ptr<const RangeFile>> RangeFile::Open(const std::string& path
   return Status::IOError("cannot read ", Quoted(path), ": ", fd.rejection().detail);
 }
 
-Result<std::shared_ptr<const RangeFile>> RangeFile::Open(std::shared_ptr<const Bucket> bucket,
-                                                         const std::string& key) {
-  auto file = std::make_shared<const ObjectRange>(std::move(bucket), key);
-  ARROW_RETURN_NOT_OK(file->Identify().status());
-  return file;
+std::shared_ptr<const RangeFile> RangeFile::Of(std::shared_ptr<const Bucket> bucket,
+                                               const std::string& key) {
+  return std::make_shared<const ObjectRange>(std::move(bucket), key);
 }
 
 std::shared_ptr<arrow::io::RandomAccessFile> ArrowFile(std::shared_ptr<const RangeFile> file,

@@ -28,9 +28,9 @@ class RangeFile {
  public:
   // The existing file at the absolute `path`, raw bytes.
   static Result<std::shared_ptr<const RangeFile>> Open(const std::string& path);
-  // The object `key`. NothingToRead if there is none.
-  static Result<std::shared_ptr<const RangeFile>> Open(std::shared_ptr<const Bucket> bucket,
-                                                       const std::string& key);
+  // The object `key`, which is not asked for yet.
+  static std::shared_ptr<const RangeFile> Of(std::shared_ptr<const Bucket> bucket,
+                                             const std::string& key);
   virtual ~RangeFile() = default;
 
   // Path or URI, as UTF-8.
@@ -39,6 +39,7 @@ class RangeFile {
   // How much is best read at a time where a file is read from one end to the other.
   int64_t block_bytes() const { return remote() ? int64_t{8} << 20 : int64_t{32} << 10; }
 
+  // NothingToRead if there is no such object.
   virtual Result<FileId> Identify() const = 0;
   // `length` bytes from `offset` of the file that was `id`; kChanged if it is another now.
   virtual Result<Outcome<std::vector<uint8_t>>> Read(const FileId& id, int64_t offset,

@@ -98,10 +98,8 @@ Result<Files> ParquetFiles(const std::shared_ptr<Bucket>& bucket, const std::str
     ARROW_RETURN_NOT_OK(bucket->List(key + "/", take, {}));
     std::sort(keys.begin(), keys.end());
   }
-  Files files(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(files[i], RangeFile::Open(bucket, keys[i]));
-  }
+  Files files;
+  for (const std::string& name : keys) files.push_back(RangeFile::Of(bucket, name));
   return files;
 }
 
@@ -110,8 +108,7 @@ Result<std::unique_ptr<Source>> OpenInBucket(const std::string& uri, const Sourc
   ARROW_ASSIGN_OR_RAISE(auto bucket, OpenBucket(place, options.bucket));
   // A slash at the end says that it is a folder, whatever its name.
   if (EndsWith(uri, ".tar")) {
-    ARROW_ASSIGN_OR_RAISE(auto file, RangeFile::Open(std::move(bucket), place.key));
-    return TarSource::Open(std::move(file), options);
+    return TarSource::Open(RangeFile::Of(std::move(bucket), place.key), options);
   }
   if (EndsWith(uri, ".csv")) return CsvSource::Open(std::move(bucket), place.key, options);
   if (EndsWith(uri, ".parquet")) {
