@@ -19,7 +19,6 @@ namespace {
 using dataset::Dataset;
 using dataset::Manifest;
 using dataset::PartEntry;
-using dataset::PartIdentity;
 using nlohmann::json;
 
 Result<std::optional<Dataset>> OpenCommitted(const io::Store& results, const Manifest& contract) {
