@@ -70,6 +70,16 @@ class ReadAheadTest : public testing::Test {
     return {bytes->value().begin(), bytes->value().end()};
   }
 
+  void ExpectHoldsEight(const ReadAheadOptions& options) const {
+    const SlowSource source(true);
+    ReadAhead ahead(source, pointers_, options, {});
+    EXPECT_EQ(Text(ahead.Take(0)), "0");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_LE(source.most_under_way, 8);
+    EXPECT_LE(source.reads, 9);  // eight held, one taken
+    for (size_t i = 1; i < entries_.size(); ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
+  }
+
   std::vector<Entry> entries_;
   std::vector<const Entry*> pointers_;
 };
@@ -101,23 +111,11 @@ TEST_F(ReadAheadTest, ManyThreadsTakeInAnyOrder) {
 }
 
 TEST_F(ReadAheadTest, HoldsNoMoreThanItsMemory) {
-  const SlowSource source(true);
-  ReadAhead ahead(source, pointers_, {.max_file_bytes = 100, .memory_bytes = 80}, {});
-  EXPECT_EQ(Text(ahead.Take(0)), "0");
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_LE(source.most_under_way, 8);
-  EXPECT_LE(source.reads, 9);  // eight held, one taken
-  for (size_t i = 1; i < entries_.size(); ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
+  ExpectHoldsEight({.max_file_bytes = 100, .memory_bytes = 80});
 }
 
 TEST_F(ReadAheadTest, HoldsNoMoreImagesThanItMay) {
-  const SlowSource source(true);
-  ReadAhead ahead(source, pointers_, {.max_file_bytes = 100, .images = 8}, {});
-  EXPECT_EQ(Text(ahead.Take(0)), "0");
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_LE(source.most_under_way, 8);
-  EXPECT_LE(source.reads, 9);  // eight held, one taken
-  for (size_t i = 1; i < entries_.size(); ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
+  ExpectHoldsEight({.max_file_bytes = 100, .images = 8});
 }
 
 TEST_F(ReadAheadTest, ReadsWhatIsLargerThanItsMemory) {
