@@ -15,17 +15,9 @@
 
 namespace pomona::image {
 
-inline constexpr size_t kMostLanes = 16;  // of 32 bits
-
-// Weights are worked out from this column on, 10 of which matter, so that those of column 0 are
-// aligned; sums down columns from 3 before.
-inline constexpr int kFirstWeight = -static_cast<int>(kMostLanes);
-inline constexpr int kFirstColumn = kFirstWeight - kPatchHalf;
-
 // How many rows are worked on at once: so many that few sums are made from scratch, so few that
 // all stays in the cache.
-inline constexpr int kStrip = 32;
-inline constexpr int kPlaneRows = kStrip + kSearchHalf + 2 * kPatch;
+inline constexpr int kStrip = 40;
 // No patch comes near this, and 7 of it fit into 31 bits.
 inline constexpr int32_t kFar = 1 << 28;
 
@@ -87,69 +79,52 @@ class Rows {
   SpareMemory::Block memory_;
 };
 
-// Whole vectors that hold a row from kFirstColumn on, and what is read beyond.
-inline size_t RowSize(int width) {
-  return static_cast<size_t>(width) / kMostLanes * kMostLanes + 8 * kMostLanes;
+// The rows here begin at column -kMargin and are cut into as many stretches as vectors have lanes:
+// vector t holds the t-th pixel of each. So a pixel's neighbours are in the same lane of
+// neighbouring vectors, and nothing crosses lanes within a row. Rows may also have up to kBeyond
+// vectors before the first and after the last, which hold what the stretches before and after begin
+// and end with.
+inline constexpr int kBeyond = kMargin;
+
+// How many vectors a row of `width` pixels takes.
+inline int Steps(int width, size_t lanes) {
+  const auto pixels = static_cast<size_t>(width + 2 * kMargin);
+  return std::max(static_cast<int>((pixels + lanes - 1) / lanes), kBeyond);
 }
 
-// Some rows of an image and of what surrounds it, two levels a pixel: the halves of 32 bits.
-class PairPlane {
+// A plane of levels in stretches, one vector beyond either end.
+class StretchedPlane {
  public:
-  // A pixel's levels are those at (x, y) of `first` and at (x + dx, y + dy) of `second`.
-  // Column `aligned` is at the beginning of a vector.
-  PairPlane(const PlaneSet& planes, const uint8_t* first, const uint8_t* second, int dx, int dy,
-            int aligned)
-      : left_(static_cast<int>(2 * kMostLanes) - aligned % static_cast<int>(kMostLanes)),
-        height_(planes.height),
-        first_(first),
-        second_(second),
-        dx_(static_cast<size_t>(dx)),
-        dy_(dy),
-        rows_(RowSize(planes.width) + 2 * kMostLanes, kPlaneRows) {
-    for (int i = 0; i <= static_cast<int>(rows_.stride()); ++i) {
-      columns_.push_back(static_cast<size_t>(Reflect(i - left_, planes.width)));
+  StretchedPlane(const uint8_t* plane, int width, int height, size_t lanes)
+      : height_(height),
+        steps_(static_cast<size_t>(Steps(width, lanes))),
+        lanes_(lanes),
+        levels_((steps_ + 2) * lanes * static_cast<size_t>(height)) {
+    std::vector<size_t> columns(steps_ * lanes + 2);
+    for (size_t i = 0; i < columns.size(); ++i) {
+      columns[i] = static_cast<size_t>(Reflect(static_cast<int>(i) - kMargin - 1, width));
     }
-    width_ = static_cast<size_t>(planes.width);
-  }
-
-  // From here on holds rows from `begin` on.
-  void Fill(int begin) {
-    begin_ = begin;
-    for (int i = 0; i < kPlaneRows; ++i) {
-      const uint8_t* a = Source(first_, begin + i);
-      const uint8_t* b = Source(second_, begin + i + dy_);
-      int32_t* HWY_RESTRICT to = rows_[static_cast<size_t>(i)];
-      const auto pair_at = [&](size_t x) { return a[columns_[x]] | b[columns_[x + dx_]] << 16; };
-      // Between the edges nothing is mirrored.
-      const auto left = static_cast<size_t>(left_);
-      const size_t whole = width_ - dx_;
-      for (size_t x = 0; x < left; ++x) to[x] = pair_at(x);
-      for (size_t x = 0; x < whole; ++x) to[left + x] = a[x] | b[x + dx_] << 16;
-      for (size_t x = left + whole; x < left + width_ + kBeyond; ++x) to[x] = pair_at(x);
+    uint8_t* to = levels_.data();
+    for (int y = 0; y < height; ++y) {
+      const uint8_t* from = plane + static_cast<size_t>(y) * static_cast<size_t>(width);
+      for (size_t lane = 0; lane < lanes; ++lane) {
+        const size_t* HWY_RESTRICT column = columns.data() + lane * steps_;
+        for (size_t t = 0; t < steps_ + 2; ++t) to[t * lanes + lane] = from[column[t]];
+      }
+      to += (steps_ + 2) * lanes;
     }
   }
 
-  // The pixel at the left of row `y`.
-  const int32_t* Row(int y) const { return rows_[static_cast<size_t>(y - begin_)] + left_; }
+  // Vector 0 of row `y`, mirrored beyond the edges.
+  const uint8_t* Row(int y) const {
+    return levels_.data() + (static_cast<size_t>(Reflect(y, height_)) * (steps_ + 2) + 1) * lanes_;
+  }
 
  private:
-  const uint8_t* Source(const uint8_t* plane, int y) const {
-    return plane + static_cast<size_t>(Reflect(y, height_)) * width_;
-  }
-
-  // Columns to the right that patches come to, and what fills vectors.
-  static constexpr size_t kBeyond = 3 * kMostLanes;
-
-  int left_;
   int height_;
-  size_t width_;
-  const uint8_t* first_;
-  const uint8_t* second_;
-  size_t dx_;
-  int dy_;
-  int begin_ = 0;
-  Rows rows_;
-  std::vector<size_t> columns_;
+  size_t steps_;
+  size_t lanes_;
+  std::vector<uint8_t> levels_;
 };
 
 }  // namespace pomona::image

@@ -139,10 +139,11 @@ TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
 }
 
 // Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
-// to 127, up to 16 bits of distance and beyond; sizes smaller than a patch and than the search, and
-// higher than two strips.
+// to 127, up to 16 bits of distance and beyond; sizes smaller than a patch and than the search,
+// higher than two strips, and so wide that rows end with a full vector.
 TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
-  for (const auto& [width, height] : {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}, {3, 75}}) {
+  for (const auto& [width, height] :
+       {std::pair{1, 1}, {2, 5}, {33, 6}, {11, 24}, {3, 95}, {198, 2}}) {
     for (const int amplitude : {12, 255}) {
       const Image image =
           amplitude == 255 ? Noise(width, height) : NoisySlope(width, height, amplitude);
