@@ -335,7 +335,8 @@ Status S3Client::Explain(const S3Request& request, const S3Answer& answer) const
     return Status::IOError(uri_, at, " refuses this machine's time, which is more than 15 minutes ",
                            "wrong: set its clock");
   }
-  if (code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed") {
+  if (code == "PermanentRedirect" || code == "TemporaryRedirect" ||
+      code == "AuthorizationHeaderMalformed") {
     return Status::IOError(uri_, at, " is not in the region ", region(),
                            answer.error.region.empty() ? "" : " but in " + answer.error.region,
                            ": set --region or AWS_REGION");
