@@ -47,6 +47,13 @@ def proxy(server, pomona):
     proxy.close()
 
 
+@pytest.fixture
+def moto(pomona):
+    moto = s3.Moto(pomona.folder, pomona.env)
+    yield moto
+    moto.stop()
+
+
 class Bucket:
     """A bucket of the test's own, read and written with Arrow's independent client."""
 

@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -84,6 +85,28 @@ class Server:
     def remove(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Moto:
+    """moto's stand-in for AWS. It checks no signature."""
+
+    def __init__(self, folder, env):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(START_SECONDS * 10):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(self.url, timeout=5).close()
+                return
+            assert self.process.poll() is None, "moto did not start"
+            time.sleep(0.1)
+        raise AssertionError("moto does not answer")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class Fault:

@@ -1,12 +1,6 @@
 """--watch-queue: a bucket's events in an SQS queue (moto's) start a run."""
 import json
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import boto3
 import pytest
@@ -15,34 +9,11 @@ from e2e_conftest import SAMPLES, TIMEOUT_SECONDS, manifest, wait_until
 
 
 @pytest.fixture
-def queue(pomona):
-    """An empty queue of a server that ends with the test, and a client for it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        cwd=pomona.folder, env=pomona.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(server, endpoint)
-        sqs = boto3.client("sqs", endpoint_url=endpoint, region_name="us-east-1",
-                           aws_access_key_id="key", aws_secret_access_key="secret")
-        yield sqs, sqs.create_queue(QueueName="fruits")["QueueUrl"]
-    finally:
-        server.kill()
-        server.wait()
-
-
-def wait_for(server, endpoint):
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while server.poll() is None and time.monotonic() < end:
-        try:
-            urllib.request.urlopen(endpoint, timeout=5).close()
-            return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise RuntimeError("the queue's server did not start")
+def queue(moto):
+    """An empty queue and a client for it."""
+    sqs = boto3.client("sqs", endpoint_url=moto.url, region_name="us-east-1",
+                       aws_access_key_id="key", aws_secret_access_key="secret")
+    return sqs, sqs.create_queue(QueueName="fruits")["QueueUrl"]
 
 
 def waiting(sqs, url):

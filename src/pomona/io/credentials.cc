@@ -114,9 +114,9 @@ Result<AwsCredentials> AwsCredentialChain::Get() {
   }
   const AwsCredentials now = Ask(state.options);
   if (now.access_key.empty() || now.secret_key.empty()) {
-    return Status::IOError(
-        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, give "
-        "this machine a role, or read a public bucket with --no-sign-request");
+    return Status::IOError("no AWS credentials from ", DescribeAwsCredentials(),
+                           ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, give "
+                           "this machine a role, or read a public bucket with --no-sign-request");
   }
   state.last = now;
   state.asked = Clock::now();
