@@ -6,8 +6,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
 
+#include "args.h"
 #include "interruptible.h"
 #include "module.h"
 #include "pomona/cli/command.h"
@@ -18,14 +18,14 @@ namespace {
 namespace nb = nanobind;
 using namespace nb::literals;
 
-std::pair<int, std::string> Call(const std::vector<std::string>& args, nb::handle progress,
-                                 nb::handle warning) {
+std::pair<int, std::string> Call(const Args& args, nb::handle progress, nb::handle warning) {
   const cli::Answer answer = Interruptible(
       [&](const Observer& observer, std::stop_token stop) {
         return cli::Call(args, observer, std::move(stop));
       },
       progress, warning);
-  return {answer.exit_code, answer.result.dump()};
+  return {answer.exit_code,
+          answer.result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
 }  // namespace

@@ -11,9 +11,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "args.h"
 #include "array.h"
 #include "interruptible.h"
 #include "module.h"
+#include "pomona/base/text.h"
 #include "pomona/cli/flags.h"
 #include "pomona/dataset/commit.h"
 #include "pomona/dataset/dataset.h"
@@ -35,82 +37,97 @@ struct Opened {
   std::optional<dataset::Dataset> dataset;
 };
 
-// Part after part, of `columns`.
-class Reader : public arrow::RecordBatchReader {
+// Some columns of a dataset.
+class Columns {
  public:
-  Reader(std::shared_ptr<const Opened> opened, std::vector<std::string> columns)
-      : opened_(std::move(opened)), columns_(std::move(columns)) {
-    const auto all = dataset::RowSchema(opened_->dataset->dimension());
+  // All for nothing. UsageError for a name that is no column's.
+  static Result<Columns> Choose(const dataset::Dataset& dataset,
+                                std::optional<std::vector<std::string>> names) {
+    const auto all = dataset::RowSchema(dataset.dimension());
+    Columns columns;
+    columns.names_ = names ? std::move(*names) : all->field_names();
     arrow::FieldVector fields;
-    for (const std::string& column : columns_) {
-      fields.push_back(all->GetFieldByName(column));
-      with_features_ = with_features_ || column == kFeatures;
+    for (const std::string& name : columns.names_) {
+      fields.push_back(all->GetFieldByName(name));
+      if (fields.back() == nullptr) return NoColumn(name, *all);
+      columns.with_features_ = columns.with_features_ || name == kFeatures;
     }
-    schema_ = arrow::schema(std::move(fields));
+    columns.schema_ = arrow::schema(std::move(fields));
+    return columns;
   }
 
-  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
 
-  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    const dataset::Dataset& dataset = *opened_->dataset;
-    while (next_ < dataset.num_parts() && dataset.manifest().parts[next_].rows == 0) ++next_;
-    if (next_ == dataset.num_parts()) {
-      batch->reset();
-      return Status::OK();
-    }
-    auto part = with_features_ ? dataset.ReadPart(next_) : dataset.ReadRows(next_);
+  // Of part `i`.
+  Result<std::shared_ptr<arrow::RecordBatch>> Read(const dataset::Dataset& dataset,
+                                                   size_t i) const {
+    auto part = with_features_ ? dataset.ReadPart(i) : dataset.ReadRows(i);
     ARROW_RETURN_NOT_OK(part.status());
-    ++next_;
     ARROW_ASSIGN_OR_RAISE(const auto whole, dataset::ToRecordBatch(std::move(*part)));
     arrow::ArrayVector arrays;
-    for (const std::string& column : columns_) arrays.push_back(whole->GetColumnByName(column));
-    *batch = arrow::RecordBatch::Make(schema_, whole->num_rows(), std::move(arrays));
-    return Status::OK();
+    for (const std::string& name : names_) arrays.push_back(whole->GetColumnByName(name));
+    return arrow::RecordBatch::Make(schema_, whole->num_rows(), std::move(arrays));
+  }
+
+ private:
+  static Status NoColumn(const std::string& name, const arrow::Schema& all) {
+    std::string there;
+    for (const auto& field : all.fields()) there += (there.empty() ? "" : ", ") + field->name();
+    return UsageError("the dataset has no column " + Quoted(name) + ": it has " + there);
+  }
+
+  std::vector<std::string> names_;
+  std::shared_ptr<arrow::Schema> schema_;
+  bool with_features_ = false;
+};
+
+// Part after part.
+class Reader : public arrow::RecordBatchReader {
+ public:
+  Reader(std::shared_ptr<const Opened> opened, Columns columns)
+      : opened_(std::move(opened)), columns_(std::move(columns)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return columns_.schema(); }
+
+  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    batch->reset();
+    const dataset::Dataset& dataset = *opened_->dataset;
+    while (next_ < dataset.num_parts() && dataset.manifest().parts[next_].rows == 0) ++next_;
+    if (next_ == dataset.num_parts()) return Status::OK();
+    return columns_.Read(dataset, next_++).Value(batch);
   }
 
  private:
   std::shared_ptr<const Opened> opened_;
-  std::vector<std::string> columns_;
-  std::shared_ptr<arrow::Schema> schema_;
-  bool with_features_ = false;
+  const Columns columns_;
   size_t next_ = 0;
 };
 
 // Of the Arrow PyCapsule interface; what nobody took is released with it.
-nb::object StreamCapsule(std::shared_ptr<arrow::RecordBatchReader> reader) {
-  auto stream = std::make_unique<ArrowArrayStream>();
-  Check(arrow::ExportRecordBatchReader(std::move(reader), stream.get()));
+template <typename Held>
+nb::object Capsule(std::unique_ptr<Held> held, const char* name) {
   const auto release = [](PyObject* capsule) {
-    auto* held =
-        static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule, "arrow_array_stream"));
-    if (held->release != nullptr) held->release(held);
-    delete held;
+    auto* of = static_cast<Held*>(PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule)));
+    if (of->release != nullptr) of->release(of);
+    delete of;
   };
-  PyObject* capsule = PyCapsule_New(stream.get(), "arrow_array_stream", release);
+  PyObject* capsule = PyCapsule_New(held.get(), name, release);
   if (capsule == nullptr) throw nb::python_error();
-  stream.release();
+  held.release();
   return nb::steal(capsule);
 }
 
 nb::object SchemaCapsule(const arrow::Schema& of) {
   auto schema = std::make_unique<ArrowSchema>();
   Check(arrow::ExportSchema(of, schema.get()));
-  const auto release = [](PyObject* capsule) {
-    auto* held = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsule, "arrow_schema"));
-    if (held->release != nullptr) held->release(held);
-    delete held;
-  };
-  PyObject* capsule = PyCapsule_New(schema.get(), "arrow_schema", release);
-  if (capsule == nullptr) throw nb::python_error();
-  schema.release();
-  return nb::steal(capsule);
+  return Capsule(std::move(schema), "arrow_schema");
 }
 
 struct DatasetFlags : cli::ResultsFlags {
   void Add(CLI::App* command) { ResultsFlags::Add(command, "Results folder"); }
 };
 
-Result<std::shared_ptr<const Opened>> Open(const std::vector<std::string>& args) {
+Result<std::shared_ptr<const Opened>> Open(const Args& args) {
   ARROW_ASSIGN_OR_RAISE(const auto flags, cli::ParseFlags<DatasetFlags>("verify", args));
   auto opened = std::make_shared<Opened>();
   ARROW_ASSIGN_OR_RAISE(opened->store, io::OpenStore(flags->results, flags->bucket.options));
@@ -120,25 +137,37 @@ Result<std::shared_ptr<const Opened>> Open(const std::vector<std::string>& args)
 
 class Dataset {
  public:
-  explicit Dataset(const std::vector<std::string>& args)
+  explicit Dataset(const Args& args)
       : opened_(
             Interruptible([&](const Observer&, const std::stop_token&) { return Open(args); })) {}
 
-  const std::string& uri() const { return opened_->store->uri(); }
+  nb::str uri() const { return DecodeName(opened_->store->uri()); }
   int64_t rows() const { return dataset().rows(); }
   int dimension() const { return dataset().dimension(); }
   std::string manifest() const { return dataset::ToText(dataset().manifest()); }
-  nb::object Schema() const { return SchemaCapsule(*dataset::RowSchema(dimension())); }
+  nb::object Schema(std::optional<std::vector<std::string>> names) const {
+    return SchemaCapsule(*Value(Columns::Choose(dataset(), std::move(names))).schema());
+  }
 
-  nb::object Stream(std::optional<std::vector<std::string>> columns) const {
-    const auto schema = dataset::RowSchema(dimension());
-    if (!columns) columns = schema->field_names();
-    for (const std::string& column : *columns) {
-      if (schema->GetFieldIndex(column) >= 0) continue;
-      Check(UsageError("the dataset has no column '" + column + "': it has " +
-                       JoinNames(schema->field_names())));
-    }
-    return StreamCapsule(std::make_shared<Reader>(opened_, std::move(*columns)));
+  nb::object Stream(std::optional<std::vector<std::string>> names) const {
+    auto columns = Value(Columns::Choose(dataset(), std::move(names)));
+    auto stream = std::make_unique<ArrowArrayStream>();
+    auto reader = std::make_shared<Reader>(opened_, std::move(columns));
+    Check(arrow::ExportRecordBatchReader(std::move(reader), stream.get()));
+    return Capsule(std::move(stream), "arrow_array_stream");
+  }
+
+  size_t parts() const { return dataset().num_parts(); }
+
+  nb::tuple Batch(size_t part, std::optional<std::vector<std::string>> names) const {
+    if (part >= parts()) throw nb::index_error("no such part");
+    const auto columns = Value(Columns::Choose(dataset(), std::move(names)));
+    const auto batch = Interruptible(
+        [&](const Observer&, const std::stop_token&) { return columns.Read(dataset(), part); });
+    auto array = std::make_unique<ArrowArray>();
+    Check(arrow::ExportRecordBatch(*batch, array.get()));
+    return nb::make_tuple(SchemaCapsule(*batch->schema()),
+                          Capsule(std::move(array), "arrow_array"));
   }
 
   nb::bytes Rejected() const {
@@ -160,12 +189,6 @@ class Dataset {
 
  private:
   const dataset::Dataset& dataset() const { return *opened_->dataset; }
-
-  static std::string JoinNames(const std::vector<std::string>& names) {
-    std::string text;
-    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
-  }
 
   template <typename Read>
   nb::bytes File(const Read& read) const {
@@ -190,18 +213,24 @@ void AddDataset(nb::module_& module) {
   nb::class_<Dataset>(module, "Dataset",
                       "What is committed in a results folder: `args` are RESULTS and the flags of "
                       "buckets.")
-      .def(nb::init<const std::vector<std::string>&>(), "args"_a)
+      .def(nb::init<const Args&>(), "args"_a)
       .def_prop_ro("uri", &Dataset::uri)
       .def_prop_ro("rows", &Dataset::rows)
       .def_prop_ro("dimension", &Dataset::dimension)
       .def("manifest", &Dataset::manifest, "JSON.")
-      .def("schema", &Dataset::Schema, nb::sig("def schema(self) -> types.CapsuleType"),
-           "A capsule \"arrow_schema\" of all columns.")
+      .def("schema", &Dataset::Schema, "columns"_a.none() = nb::none(),
+           nb::sig("def schema(self, columns: list[str] | None = None) -> types.CapsuleType"),
+           "A capsule \"arrow_schema\".")
       .def(
           "stream", &Dataset::Stream, "columns"_a.none() = nb::none(),
           nb::sig("def stream(self, columns: list[str] | None = None) -> types.CapsuleType"),
           "A capsule \"arrow_array_stream\": a batch a part, in the manifest's order, each checked "
           "against what the manifest says of it.")
+      .def_prop_ro("parts", &Dataset::parts)
+      .def("batch", &Dataset::Batch, "part"_a, "columns"_a.none() = nb::none(),
+           nb::sig("def batch(self, part: int, columns: list[str] | None = None) -> "
+                   "tuple[types.CapsuleType, types.CapsuleType]"),
+           "One part, as capsules \"arrow_schema\" and \"arrow_array\".")
       .def("rejected", &Dataset::Rejected, "The images without a feature: a Parquet file.")
       .def("pca", &Dataset::Pca)
       .def("projection", &Dataset::Projection, "A Parquet file.");

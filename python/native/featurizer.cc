@@ -22,6 +22,7 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include "args.h"
 #include "array.h"
 #include "interruptible.h"
 #include "module.h"
@@ -52,12 +53,6 @@ struct Path {
 };
 using Item = std::variant<NoContent, Content, Path, Pixels>;
 
-std::string FileSystemName(nb::handle text) {
-  const auto name = nb::steal<nb::bytes>(PyUnicode_EncodeFSDefault(text.ptr()));
-  if (!name.is_valid()) throw nb::python_error();
-  return {name.c_str(), name.size()};
-}
-
 // Every item by its own type, before any work begins.
 std::vector<Item> Items(nb::list list) {
   std::vector<Item> items;
@@ -69,7 +64,9 @@ std::vector<Item> Items(nb::list list) {
     } else if (nb::isinstance<nb::bytes>(item)) {
       items.emplace_back(Content{nb::borrow<nb::bytes>(item)});
     } else if (nb::isinstance<nb::str>(item)) {
-      items.emplace_back(Path{FileSystemName(item)});
+      Path path;
+      if (!EncodeName(item, &path.path)) throw nb::python_error();
+      items.emplace_back(std::move(path));
     } else if (nb::try_cast(item, pixels, false)) {
       items.emplace_back(pixels);
     } else {
@@ -185,7 +182,7 @@ class BatchRun {
 
 class Featurizer {
  public:
-  explicit Featurizer(const std::vector<std::string>& args) {
+  explicit Featurizer(const Args& args) {
     // On this thread: a sandbox ends with the thread that made it.
     auto job = WithoutGil([&] { return Prepare(args); });
     job_ = Value(std::move(job));
@@ -252,7 +249,7 @@ void AddFeaturizer(nb::module_& module) {
   nb::class_<Featurizer>(module, "Featurizer",
                          "A network and a recipe, ready: `args` are the flags of `pomona extract` "
                          "that say how an image becomes a feature.")
-      .def(nb::init<const std::vector<std::string>&>(), "args"_a)
+      .def(nb::init<const Args&>(), "args"_a)
       .def_prop_ro("dimension", &Featurizer::dimension, "Numbers a feature has.")
       .def("describe", &Featurizer::Describe,
            "JSON: model, dimension, precision, weights_sha256, recipe, threads.")

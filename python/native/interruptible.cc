@@ -9,6 +9,10 @@
 #include <thread>
 #include <vector>
 
+#include <nanobind/stl/string.h>
+
+#include "pomona/base/text.h"
+
 namespace pomona::python {
 namespace {
 
@@ -88,7 +92,7 @@ class Work {
 
 void Tell(const News& news, nb::handle progress, nb::handle warning) {
   if (!warning.is_none()) {
-    for (const std::string& text : news.warnings) warning(nb::str(text.c_str(), text.size()));
+    for (const std::string& text : news.warnings) warning(ToUtf8(text));
   }
   if (!progress.is_none()) {
     for (const Progress& p : news.progress) progress(p.stage.c_str(), p.done, p.total, p.rejected);

@@ -1,6 +1,10 @@
 #include "status.h"
 
+#include <string>
+
 #include <nanobind/nanobind.h>
+
+#include "pomona/base/text.h"
 
 namespace pomona::python {
 namespace {
@@ -20,7 +24,8 @@ nb::object ExceptionFor(const Status& status) {
 
 void Check(const Status& status) {
   if (status.ok()) return;
-  const nb::str message(status.message().c_str(), status.message().size());
+  const std::string text = ToUtf8(status.message());
+  const nb::str message(text.c_str(), text.size());
   PyErr_SetObject(ExceptionFor(status).ptr(), message.ptr());
   throw nb::python_error();
 }

@@ -26,5 +26,6 @@ def to_args(**flags: object) -> list[str]:
             args.append(flag)
         else:
             text = os.fsdecode(value) if isinstance(value, os.PathLike) else str(value)
-            args.append(f"{flag}={text}")
+            # One word, so that a value may begin with "-"; but "--flag=" would take the next one.
+            args += [f"{flag}={text}"] if text else [flag, ""]
     return args
