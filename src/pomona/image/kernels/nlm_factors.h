@@ -11,10 +11,11 @@
 #include <optional>
 #include <vector>
 
-#include "pomona/image/kernels/nlm_bands.h"
+#include "pomona/image/kernels/nlm_planes.h"
 
 namespace pomona::image {
 
+inline constexpr int kBinBits = 6;  // 64, the power of two after a patch's 49 pixels
 // Squared differences of a patch's pixels, on average, from one bin to the next.
 inline constexpr double kNlmBin = double{1 << kBinBits} / (kPatch * kPatch);
 

@@ -1,7 +1,8 @@
-// How non-local means with 32-bit sums lays its planes out.
+// How non-local means lays its planes out.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -11,9 +12,23 @@
 #include <hwy/base.h>
 
 #include "pomona/image/kernels/border.h"
-#include "pomona/image/kernels/nlm_bands.h"
 
 namespace pomona::image {
+
+inline constexpr int kPatch = 7;
+inline constexpr int kPatchHalf = kPatch / 2;
+inline constexpr int kSearch = 21;
+inline constexpr int kSearchHalf = kSearch / 2;
+inline constexpr int kMargin = kPatchHalf + kSearchHalf;
+
+// One or two planes of an image, with what they become.
+struct PlaneSet {
+  int width;
+  int height;
+  int channels;
+  std::array<const uint8_t*, 2> from;
+  std::array<uint8_t*, 2> to;
+};
 
 // How many rows are worked on at once: so many that few sums are made from scratch, so few that
 // all stays in the cache.

@@ -138,8 +138,8 @@ TEST(Nlm, EqualsOpenCvOnNoiseWhateverTheStrength) {
   }
 }
 
-// Every instruction set against the definition: strengths for tables of one entry, of up to 64, up
-// to 127, up to 16 bits of distance and beyond; sizes smaller than a patch and than the search,
+// Every instruction set against the definition: strengths for tables of one entry, of few, up to 16
+// bits of distance and beyond; sizes smaller than a patch and than the search,
 // higher than two strips, and so wide that rows end with a full vector.
 TEST(Nlm, EveryInstructionSetFollowsTheDefinition) {
   for (const auto& [width, height] :
