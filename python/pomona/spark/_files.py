@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from .. import _native
 from .._flags import to_args
-from ..errors import UsageError
+from ..errors import PomonaError, UsageError
 from ._environment import environment
 from ._session import Progress, Stores, context, driver_threads, task_threads, watched
 from ._workers import errors_of_tasks, on_workers
@@ -123,13 +123,29 @@ def _absolute_flag(arg: str) -> str:
     return f"{flag}={os.path.abspath(value)}" if flag in _OF_FILES and os.path.exists(value) else arg
 
 
+@contextlib.contextmanager
+def _on_driver() -> Iterator[None]:
+    """Says of a failure that is no mistake of the caller's which machine has it: executors may
+    well have the credentials that the driver lacks."""
+    try:
+        yield
+    except PomonaError as error:
+        if type(error) is not PomonaError:
+            raise
+        message = f"on the driver, which lists and commits: {error}"
+    else:
+        return
+    raise PomonaError(message)
+
+
 def run_extract(
     spark: SparkSession, args: list[str], progress: Progress | None, warning: Warn | None
 ) -> dict[str, Any]:
     """`extract` with the command's arguments: IMAGES, RESULTS, then flags as ``--flag=value``."""
     job = _Job(spark, args, 2)
     with environment(job.environment):
-        extraction = _native.Extraction(job.driver_args, progress, warning)
+        with _on_driver():
+            extraction = _native.Extraction(job.driver_args, progress, warning)
         contract = extraction.contract
         if len(extraction) == 1:
             done = _native.compute_part(job.driver_args, contract, extraction.part(0), progress)
@@ -164,7 +180,8 @@ def run_reduce(
     """`reduce` with the command's arguments: RESULTS, then flags as ``--flag=value``."""
     job = _Job(spark, args, 1)
     with environment(job.environment):
-        reduction = _native.Reduction(job.args, warning)
+        with _on_driver():
+            reduction = _native.Reduction(job.args, warning)
         blocks = reduction.blocks()
         if len(blocks) <= BLOCKS_OF_A_DRIVER_THREAD * driver_threads(spark):
             _, report = _native.call(["reduce", *job.driver_args], progress, warning)

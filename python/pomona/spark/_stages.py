@@ -39,7 +39,7 @@ from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["PCA", "ImageFeaturizer", "PCAModel", "StandardScaler", "StandardScalerModel"]
 
-MERGERS = 8  # tasks that merge statistics, so that the driver gets no more than as many
+MERGERS = 4  # tasks that merge statistics, so that the driver gets no more than as many
 
 
 class _HasColumns(HasInputCol, HasOutputCol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -73,7 +74,8 @@ def errors_of_tasks() -> Iterator[None]:
 
 
 def _cause(text: str) -> str:
-    """The line of a Java stack that says what happened."""
-    lines = [line.strip() for line in text.splitlines()]
-    told = [line for line in lines if "Exception: " in line or "Error: " in line] or lines
-    return told[0].removeprefix(": ")
+    """What Spark says of the last failure: in one line, its own stacks left out."""
+    found = re.search(r"[Mm]ost recent failure:\s*(.+?)(\n\s+at |\n\n|$)", text, re.DOTALL)
+    lines = (found[1] if found else text).strip().splitlines()
+    # Of a Python traceback, its last line.
+    return lines[-1].strip() if lines[0].endswith("(most recent call last):") else lines[0].strip()

@@ -29,6 +29,7 @@ server = s3_tests.server
 bucket = s3_tests.bucket
 image = s3_tests.image
 small = e2e.small
+many = e2e.many
 pomona = s3_tests.pomona
 
 GOLDEN = e2e.GOLDEN
@@ -98,6 +99,7 @@ TROUBLE = {
     "spark.speculation.quantile": "0.1",
     "spark.speculation.minTaskRuntime": "50ms",
     "spark.excludeOnFailure.enabled": "true",
+    "spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout": "1s",
 }
 
 

@@ -201,7 +201,7 @@ def test_bad_images_have_an_error_and_no_vector(spark, images):
                                  "id double, content binary")
     rows = ImageFeaturizer(denoise="none").transform(data).orderBy("id").collect()
     reasons = [row.error and row.error.split(":")[0] for row in rows]
-    assert reasons == ["missing", "empty", "unsupported_format", "corrupt", None], rows
+    assert reasons == ["missing", "empty", "not_an_image", "truncated", None], rows
     assert [row.features is None for row in rows] == [True] * 4 + [False]
 
 
@@ -210,7 +210,7 @@ def test_what_is_wrong_with_images_is_said_by_transform(spark, images):
         with pytest.raises(UsageError, match=match):
             ImageFeaturizer(**more).transform(data)
 
-    fails("'path' is string, not binary: .* binaryFile", inputCol="path")
+    fails("'path' is string, not binary: .*binaryFile", inputCol="path")
     fails("no column 'nowhere'", inputCol="nowhere")
     fails("a column 'length' already", outputCol="length")
     fails("a column 'path' already", errorCol="path")
