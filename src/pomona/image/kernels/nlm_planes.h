@@ -30,8 +30,8 @@ struct PlaneSet {
   std::array<uint8_t*, 2> to;
 };
 
-// How many rows are worked on at once: so many that few sums are made from scratch, so few that
-// all stays in the cache.
+// How many rows are worked on at once: so many that little is made twice, so few that all stays
+// in the cache.
 inline constexpr int kStrip = 40;
 // No patch comes near this, and 7 of it fit into 31 bits.
 inline constexpr int32_t kFar = 1 << 28;
@@ -73,12 +73,10 @@ class SpareMemory {
   }
 };
 
-// Rows of so many numbers of 32 bits, aligned.
+// Rows of so many numbers of 32 bits, aligned; whatever these are.
 class Rows {
  public:
-  Rows(size_t stride, size_t count) : stride_(stride), memory_(SpareMemory::Take(stride * count)) {
-    std::fill_n(memory_.values.get(), stride * count, 0);
-  }
+  Rows(size_t stride, size_t count) : stride_(stride), memory_(SpareMemory::Take(stride * count)) {}
   ~Rows() {
     if (memory_.values) SpareMemory::Return(std::move(memory_));
   }
