@@ -1,6 +1,8 @@
 """Disks that are full, files that change, images that claim to be huge."""
 import os
+import pathlib
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ from PIL import Image
 
 from conftest import SAMPLES, TIMEOUT_SECONDS, files
 from test_interrupted import wait_for_part
+from test_sandbox import children
 
 RUN = ("--denoise", "none", "--part-images", "25")
 
@@ -187,6 +190,45 @@ def test_memory_is_kept_and_a_later_run_with_more_goes_on(pomona):
     assert (again["kept"], again["computed"]) == (2, 0)
     more = pomona.json(*args[:-1])
     assert (more["featured"], more["rejected"], more["computed"]) == (2, 0, 1)
+
+
+def peak_memory_of_all(pomona, *args):
+    """Exit code, and the bytes that the program and the processes of its sandbox had in memory at
+    most, together. Files that they have in common count once."""
+    process = pomona.start(*args)
+    peaks = {}
+    while process.poll() is None:
+        zygotes = children(process.pid)
+        for pid in [process.pid, *zygotes, *(w for zygote in zygotes for w in children(zygote))]:
+            try:
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            size = {key: 1024 * int(kb) for key, kb in re.findall(r"(\w+):\s+(\d+) kB", status)}
+            own = size.get("VmHWM", 0) - (0 if pid == process.pid else size.get("RssFile", 0))
+            peaks[pid] = max(own, peaks.get(pid, 0))
+    process.communicate()
+    return process.returncode, sum(peaks.values())
+
+
+def test_memory_is_kept_with_the_workers_of_the_sandbox(pomona):
+    (pomona.folder / "images").mkdir()
+    for name, side in (("a", 2800), ("b", 2800), ("c", 2800), ("d", 2800), ("large", 5000)):
+        noise = Image.effect_noise((side // 8, side // 8), 90).resize((side, side))
+        noise.convert("CMYK").save(pomona.folder / f"images/{name}.jpg", progressive=True,
+                                   quality=90)
+    args = ("extract", "images", "results", "--threads", "2", "--part-images", "16", "--sandbox")
+    refused = pomona.run(*args, "--memory", "100MB", code=2).stderr
+    code, peak = peak_memory_of_all(pomona, *args, "--memory", "550MB")
+    assert code == 4
+    assert 150e6 < peak < 550e6
+    rejected = subprocess.run(["columns.py", "rejected", "results"], cwd=pomona.folder,
+                              env=pomona.env, text=True, capture_output=True, check=True).stdout
+    assert rejected == "large.jpg\ttoo_large\n"
+    # Without a sandbox it takes less.
+    plain = pomona.run(*args[:-1], "--memory", "100MB", code=2).stderr
+    least = [int(re.search(r"give --memory (\d+)MB", text)[1]) for text in (plain, refused)]
+    assert least[0] + 3 * 5 < least[1]
 
 
 def test_memory_is_kept_by_many_images(pomona, many):

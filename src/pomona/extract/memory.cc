@@ -13,6 +13,7 @@ namespace pomona::extract {
 namespace {
 
 constexpr int64_t kLeastPixels = 1'000'000;
+constexpr int64_t kBytesPerRgb = 3;
 
 // proc(5), statm: size and resident set in pages.
 Result<int64_t> ResidentBytes() {
@@ -51,13 +52,24 @@ int64_t PartBytes(const ExtractOptions& options, int dimension) {
   return options.part_images * dimension * int64_t{sizeof(float)} * 4;
 }
 
+// What the zygote and a worker a thread take before they have work.
+Result<int64_t> SandboxBytes(const ExtractOptions& options) {
+  if (options.sandbox == nullptr) return 0;
+  ARROW_ASSIGN_OR_RAISE(const int64_t one, options.sandbox->IdleBytes());
+  return one * (options.threads + 1);
+}
+
 }  // namespace
 
 Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options) {
   ARROW_RETURN_NOT_OK(WarmUp(runner, options->threads));
   ARROW_ASSIGN_OR_RAISE(const int64_t resident, ResidentBytes());
-  const int64_t fixed = resident + kSlack + PartBytes(*options, runner->dimension());
-  const int64_t least = fixed + options->threads * kLeastPixels * kBytesPerPixel * 4 / 3;
+  ARROW_ASSIGN_OR_RAISE(const int64_t sandbox, SandboxBytes(*options));
+  const int64_t fixed = resident + sandbox + kSlack + PartBytes(*options, runner->dimension());
+  // What a worker has of an image, file and pixels, the program has once more.
+  const bool twice = options->sandbox != nullptr;
+  const int64_t bytes_per_pixel = kBytesPerPixel + (twice ? kBytesPerRgb : 0);
+  const int64_t least = fixed + options->threads * kLeastPixels * bytes_per_pixel * 4 / 3;
   if (memory < least) {
     return UsageError("--memory " + HumanBytes(memory) + " is too little: the program and model '" +
                       runner->card().id + "' on " + Counted(options->threads, "thread") + " take " +
@@ -67,10 +79,12 @@ Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options)
   }
   // A quarter for files, three for pixels.
   const int64_t free = memory - fixed;
-  options->read_ahead_bytes = std::min(options->read_ahead_bytes, free / 4);
+  const int64_t files = free / 4 / (twice ? 2 : 1);
+  options->read_ahead_bytes = std::min(options->read_ahead_bytes, files);
   image::DecodeLimits& limits = options->limits;
-  limits.max_bytes = std::min(limits.max_bytes, free / 4 / options->threads);
-  limits.max_pixels = std::min(limits.max_pixels, free * 3 / 4 / options->threads / kBytesPerPixel);
+  limits.max_bytes = std::min(limits.max_bytes, files / options->threads);
+  limits.max_pixels =
+      std::min(limits.max_pixels, free * 3 / 4 / options->threads / bytes_per_pixel);
   return Status::OK();
 }
 

@@ -105,6 +105,19 @@ void Sandbox::Keep(SandboxWorker worker) {
   idle_.push_back(std::move(worker));
 }
 
+// proc(5), statm: the size, what of it is in memory, and what of that are files, in pages.
+Result<int64_t> Sandbox::IdleBytes() {
+  std::optional<SandboxWorker> worker = TakeIdle();
+  if (!worker) {
+    ARROW_ASSIGN_OR_RAISE(worker, StartWorker());
+  }
+  std::ifstream in("/proc/" + std::to_string(worker->pid()) + "/statm");
+  Keep(std::move(*worker));
+  int64_t size = 0, resident = 0, files = 0;
+  if (in >> size >> resident >> files) return (resident - files) * sysconf(_SC_PAGESIZE);
+  return Status::IOError("cannot read how much memory a decoder takes, which --memory needs");
+}
+
 Result<Rejection> Sandbox::Bury(const SandboxWorker& worker, Failure failure) {
   ARROW_ASSIGN_OR_RAISE(const int state, zygote_->End(worker.pid()));
   const auto crashed = [](std::string detail) {

@@ -53,6 +53,10 @@ class Sandbox {
 
   int64_t worker_memory() const { return worker_memory_; }  // bytes of address space
 
+  // Bytes of memory that each process of the sandbox takes when it has nothing to do, without what
+  // it shares with this one.
+  Result<int64_t> IdleBytes();
+
  private:
   explicit Sandbox(const SandboxOptions& options);
   Result<SandboxWorker> StartWorker();

@@ -414,5 +414,13 @@ TEST(Sandbox, IsRefusedWithoutSeccomp) {
   EXPECT_TRUE(WIFEXITED(state) && WEXITSTATUS(state) == 0);
 }
 
+TEST(Sandbox, SaysWhatAWorkerTakes) {
+  const auto sandbox = Sandbox::Start({}).ValueOrDie();
+  const int64_t idle = sandbox->IdleBytes().ValueOrDie();
+  EXPECT_GT(idle, 100'000);
+  EXPECT_TRUE(kSanitized || idle < 64'000'000) << idle;
+  EXPECT_TRUE(sandbox->Decode(Sample(), {})->ok());  // the worker is there again
+}
+
 }  // namespace
 }  // namespace pomona::image
