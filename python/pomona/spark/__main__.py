@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import Any
 
 from pomona import NothingToRead, PomonaError, UsageError, __version__
+from pomona._progress import reporting
 
 __all__ = ["main"]
 
@@ -43,18 +43,6 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class _Lines:
-    """Progress as a line every 10 seconds, which is what logs of a cluster can hold."""
-
-    def __init__(self) -> None:
-        self.next = time.monotonic() + 10
-
-    def __call__(self, stage: str, done: int, total: int, rejected: int) -> None:
-        if time.monotonic() >= self.next:
-            self.next = time.monotonic() + 10
-            _say(f"pomona: {stage}: {done:,} of {total:,}")
-
-
 def _take(args: list[str], flag: str) -> bool:
     """Whether a flag without a value was given; takes it away."""
     there = flag in args
@@ -62,39 +50,37 @@ def _take(args: list[str], flag: str) -> bool:
     return there
 
 
-def _run(spark: Any, command: str, args: list[str], progress: Any) -> dict[str, Any]:
+def _run(
+    spark: Any, command: str, uris: list[str], flags: list[str], report: Any
+) -> dict[str, Any]:
     from pomona.spark import _files
 
-    def warn(text: str) -> None:
-        _say(f"pomona: warning: {text}")
-
     if command == "extract":
-        return _files.run_extract(spark, args, progress, warn)
+        return _files.run_extract(spark, uris, flags, report)
     if command == "reduce":
-        return _files.run_reduce(spark, args, progress, warn)
-    uris, flags = args[:2], args[2:]
-    report = _files.run_extract(
-        spark, uris + [f for f in flags if not f.startswith("--k=")], progress, warn
+        return _files.run_reduce(spark, uris, flags, report)
+    of_reduce = [flag for flag in flags if flag.partition("=")[0] in ("--k", *_STORE_FLAGS)]
+    extracted = _files.run_extract(
+        spark, uris, [flag for flag in flags if not flag.startswith("--k=")], report
     )
-    of_reduce = [f for f in flags if f.partition("=")[0] in ("--k", *_STORE_FLAGS)]
-    report["pca"] = _files.run_reduce(spark, [uris[1], *of_reduce], progress, warn)
-    return report
+    return {"extract": extracted, "reduce": _files.run_reduce(spark, uris[1:], of_reduce, report)}
 
 
-def _parse(args: list[str]) -> tuple[str, list[str]]:
+def _parse(args: list[str]) -> tuple[str, list[str], list[str]]:
+    """Command, URIs and flags, each flag one word."""
     if not args or args[0] not in COMMANDS:
         raise UsageError(f"a command is one of {', '.join(COMMANDS)}; see --help")
     command, rest = args[0], args[1:]
-    uris = COMMANDS[command]
-    if len(rest) < uris or any(arg.startswith("-") for arg in rest[:uris]):
-        raise UsageError(f"{command} takes {('RESULTS', 'IMAGES RESULTS')[uris - 1]} before flags")
+    count = COMMANDS[command]
+    if len(rest) < count or any(arg.startswith("-") for arg in rest[:count]):
+        raise UsageError(f"{command} takes {('RESULTS', 'IMAGES RESULTS')[count - 1]} before flags")
     flags: list[str] = []
-    for arg in rest[uris:]:  # `--flag value` is --flag=value
+    for arg in rest[count:]:  # `--flag value` is --flag=value
         if arg.startswith("--") or not flags or "=" in flags[-1]:
             flags.append(arg)
         else:
             flags[-1] += f"={arg}"
-    return command, [*rest[:uris], *flags]
+    return command, rest[:count], flags
 
 
 def main(args: list[str]) -> int:
@@ -107,29 +93,34 @@ def main(args: list[str]) -> int:
         return 0
     args = list(args)
     as_json, quiet = _take(args, "--json"), _take(args, "--quiet")
-    spark = None
     try:
-        command, args = _parse(args)
-        from pyspark.sql import SparkSession
-
-        spark = SparkSession.builder.appName(f"pomona {command}").getOrCreate()
-        report = _run(spark, command, args, None if quiet else _Lines())
+        command, uris, flags = _parse(args)
+        answer = _answer(command, uris, flags, not quiet)
     except PomonaError as error:
         _say(f"pomona: {error}")
         return 2 if isinstance(error, UsageError) else 3 if isinstance(error, NothingToRead) else 1
-    finally:
-        if spark is not None:
-            spark.stop()
     if as_json:
-        print(json.dumps(report))
+        print(json.dumps(answer))
     else:
-        _say(f"pomona: {command}: done; " + _summary(report))
-    return 4 if report.get("rejected") else 0
+        _say(f"pomona: {command}: done: " + _summary(answer))
+    return 4 if answer.get("extract", answer).get("rejected") else 0
 
 
-def _summary(report: dict[str, Any]) -> str:
-    numbers = {k: v for k, v in report.items() if isinstance(v, int | float | str)}
-    return ", ".join(f"{name} {value}" for name, value in numbers.items())
+def _answer(command: str, uris: list[str], flags: list[str], progress: bool) -> dict[str, Any]:
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.appName(f"pomona {command}").getOrCreate()
+    try:
+        with reporting(progress) as report:
+            return _run(spark, command, uris, flags, report)
+    finally:
+        spark.stop()
+
+
+def _summary(answer: dict[str, Any]) -> str:
+    """The counts of an answer."""
+    counts = [f"{n:,} {name}" for name, n in answer.items() if type(n) is int]
+    return ", ".join(counts + [_summary(a) for a in answer.values() if isinstance(a, dict)])
 
 
 if __name__ == "__main__":

@@ -6,23 +6,22 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from .. import _native
+from .._commands import ExtractResult, Location, ReduceResult
 from .._flags import to_args
+from .._progress import Progress, Report, reporting, warn
 from ..errors import PomonaError, UsageError
 from ._environment import environment
-from ._session import Progress, Stores, context, driver_threads, task_threads, watched
+from ._session import Stores, context, driver_threads, task_threads, watched
 from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["extract", "reduce", "run_extract", "run_reduce"]
-
-Warn = Callable[[str], object]
-PathLike = str | os.PathLike[str]
 
 # So many blocks (of 2 d images) for each of its threads the driver reduces itself: moments are as
 # large as the features that they are of, and a job of Spark takes seconds.
@@ -39,72 +38,82 @@ _NOT_HERE = {
 
 def extract(
     spark: SparkSession,
-    images: PathLike,
-    results: PathLike,
+    images: Location,
+    out: Location,
     *,
-    progress: Progress | None = None,
-    warning: Warn | None = None,
-    **flags: Any,
-) -> dict[str, Any]:
-    """``pomona extract`` on a cluster: the same files in ``results``, byte for byte.
+    progress: Progress = True,
+    **flags: object,
+) -> ExtractResult:
+    """:func:`pomona.extract` on a cluster: the same files in ``out``, byte for byte.
 
-    The driver lists ``images`` and plans; each task reads, decodes and featurises parts of
-    ``part_images`` (1,024) images on ``spark.task.cpus`` threads and writes them; the driver commits.
-    Both are URIs that driver and workers reach: ``s3://``, ``s3a://`` (with Hadoop's settings of
-    the session), or a folder that they share. Keyword arguments are the command's flags
-    (``model="resnet50"``, ``denoise="nlm:3"``), but for ``threads``. A single part is computed by
-    the driver.
+    The driver lists ``images`` and plans; each task reads, decodes and featurises the images of a
+    part on ``spark.task.cpus`` threads and writes it; the driver commits. A single part is the
+    driver's own.
 
-    ``progress(stage, done, total, rejected)`` hears of images, ``warning(text)`` of what is odd.
-    Returns what ``pomona extract --json`` prints. Run again after a failure: finished parts are not
-    computed again. Errors: UsageError, NothingToRead, Conflict (another run committed meanwhile)
-    and PomonaError, with a task's own message if one failed.
+    Args:
+        images, out: URIs that driver and workers reach: ``s3://``, ``s3a://`` (asked with Hadoop's
+            settings of the session), or a folder that they share.
+        progress: a bar (True), nothing (False), or ``f(stage, done, total, rejected)``, called on
+            a thread of its own.
+        **flags: those of ``pomona extract``, but for ``threads``, ``watch`` and ``profile``;
+            ``memory`` bounds each worker process.
+
+    Raises:
+        UsageError, NothingToRead, Conflict: as :func:`pomona.extract`.
+        PomonaError: a task failed as often as ``spark.task.maxFailures``; with its message.
+
+    Finished parts are kept whatever happens, and the same call continues.
 
     >>> extract(spark, "s3a://bucket/images", "s3a://bucket/results")  # doctest: +SKIP
     """
-    args = [os.fspath(images), os.fspath(results), *to_args(**flags)]
-    return run_extract(spark, args, progress, warning)
+    with reporting(progress) as report:
+        uris = [os.fsdecode(images), os.fsdecode(out)]
+        return ExtractResult.of(run_extract(spark, uris, to_args(**flags), report))
 
 
 def reduce(
-    spark: SparkSession,
-    results: PathLike,
-    k: int | float | str = 6,
-    *,
-    progress: Progress | None = None,
-    warning: Warn | None = None,
-    **flags: Any,
-) -> dict[str, Any]:
-    """``pomona reduce`` on a cluster: the same files in ``results``/pca, byte for byte.
+    spark: SparkSession, out: Location, *, progress: Progress = True, **flags: object
+) -> ReduceResult:
+    """:func:`pomona.reduce` on a cluster: the same files in ``out``/pca, byte for byte.
 
-    Tasks compute moments of blocks of images, the driver merges them in order and finds the ``k``
-    components (a count, or a fraction of the variance), tasks project, the driver writes. The
-    driver does all of it where the blocks are too few for a cluster to be faster. Arguments,
-    returned value (``pomona reduce --json``) and errors are as with ``extract``.
+    Tasks compute moments of blocks of images, the driver merges them in order and finds the
+    components, tasks project, the driver writes. Where blocks are too few for a cluster to be
+    faster, the driver does all of it.
+
+    Args:
+        out: results of :func:`extract`.
+        progress: as :func:`extract`.
+        **flags: those of ``pomona reduce``: ``k=6`` or, a fraction of the variance, ``k=0.95``.
+
+    Raises: as :func:`pomona.reduce`, and PomonaError as :func:`extract`.
 
     >>> reduce(spark, "s3a://bucket/results", k=0.95)  # doctest: +SKIP
     """
-    args = [os.fspath(results), f"--k={k}", *to_args(**flags)]
-    return run_reduce(spark, args, progress, warning)
+    with reporting(progress) as report:
+        return ReduceResult.of(run_reduce(spark, [os.fsdecode(out)], to_args(**flags), report))
 
 
 class _Job:
     """A command's arguments, as driver and tasks need them."""
 
-    def __init__(self, spark: SparkSession, args: list[str], uris: int) -> None:
-        for arg in args:
-            flag = arg.partition("=")[0]
-            if flag in _NOT_HERE:
-                raise UsageError(f"{flag} is not for Spark: {_NOT_HERE[flag]}")
-        flags = [_absolute_flag(arg) for arg in args[uris:]]
-        stores = Stores(spark, [_absolute(uri) for uri in args[:uris]], flags)
+    def __init__(self, spark: SparkSession, uris: list[str], flags: list[str]) -> None:
+        for flag in flags:
+            name = flag.partition("=")[0]
+            if name in _NOT_HERE:
+                raise UsageError(f"{name} is not for Spark: {_NOT_HERE[name]}")
+        flags = [_absolute_flag(flag) for flag in flags]
+        stores = Stores(spark, [_absolute(uri) for uri in uris], flags)
         self.environment = stores.environment
-        self.args = [*stores.uris, *stores.flags, *flags]
-        self.driver_args = [*self.args, f"--threads={driver_threads(spark)}"]
-        self.task_args = [*self.args, f"--threads={task_threads(spark)}"]
+        self.flags = [*stores.flags, *flags]
+        self.uris = stores.uris
+        self.of_driver = self.args(driver_threads(spark))
+        self.of_tasks = self.args(task_threads(spark))
         local = [uri for uri in stores.uris if "://" not in uri]
         is_cluster = not context(spark).master.startswith("local")
         self.folders = local if is_cluster else []  # that workers must see
+
+    def args(self, threads: int) -> list[str]:
+        return [*self.flags, f"--threads={threads}", "--", *self.uris]
 
     def make_results(self) -> None:
         """The results folder, if it is one, so that workers can see that it is the same."""
@@ -139,26 +148,26 @@ def _on_driver() -> Iterator[None]:
 
 
 def run_extract(
-    spark: SparkSession, args: list[str], progress: Progress | None, warning: Warn | None
+    spark: SparkSession, uris: list[str], flags: list[str], report: Report | None
 ) -> dict[str, Any]:
-    """`extract` with the command's arguments: IMAGES, RESULTS, then flags as ``--flag=value``."""
-    job = _Job(spark, args, 2)
+    """`extract` with the command's arguments: IMAGES, RESULTS, and flags as ``--flag=value``."""
+    job = _Job(spark, uris, flags)
     with environment(job.environment):
         with _on_driver():
-            extraction = _native.Extraction(job.driver_args, progress, warning)
+            extraction = _native.Extraction(job.of_driver, report, warn)
         contract = extraction.contract
         if len(extraction) == 1:
-            done = _native.compute_part(job.driver_args, contract, extraction.part(0), progress)
+            done = _native.compute_part(job.of_driver, contract, extraction.part(0), report)
             extraction.finish(0, done)
         elif len(extraction) > 1:
             job.make_results()
-            for index, done in enumerate(_compute(spark, job, extraction, contract, progress)):
+            for index, done in enumerate(_compute(spark, job, extraction, contract, report)):
                 extraction.finish(index, done)
         return dict(json.loads(extraction.commit()))
 
 
 def _compute(
-    spark: SparkSession, job: _Job, extraction: Any, contract: str, progress: Progress | None
+    spark: SparkSession, job: _Job, extraction: Any, contract: str, report: Report | None
 ) -> list[bytes]:
     """Every missing part of an extraction, in order, a task each."""
     sc = context(spark)
@@ -167,29 +176,29 @@ def _compute(
     # Paths compress well, and the driver's JVM holds all tasks at once.
     items = [(images[i], zlib.compress(extraction.part(i), 1)) for i in range(len(images))]
     task = on_workers(
-        "compute_parts", job.task_args, contract, job.folders, job.environment, finished
+        "compute_parts", job.of_tasks, contract, job.folders, job.environment, finished
     )
-    name = "features"
-    with errors_of_tasks(), watched(sc, name, finished, sum(images), progress):
+    with errors_of_tasks(), watched(sc, "features", finished, sum(images), report):
         return list(sc.parallelize(items, len(items)).mapPartitions(task).collect())
 
 
 def run_reduce(
-    spark: SparkSession, args: list[str], progress: Progress | None, warning: Warn | None
+    spark: SparkSession, uris: list[str], flags: list[str], report: Report | None
 ) -> dict[str, Any]:
-    """`reduce` with the command's arguments: RESULTS, then flags as ``--flag=value``."""
-    job = _Job(spark, args, 1)
+    """`reduce` with the command's arguments: RESULTS, and flags as ``--flag=value``."""
+    job = _Job(spark, uris, flags)
     with environment(job.environment):
         with _on_driver():
-            reduction = _native.Reduction(job.args, warning)
+            reduction = _native.Reduction(job.of_driver, warn)
         blocks = reduction.blocks()
         if len(blocks) <= BLOCKS_OF_A_DRIVER_THREAD * driver_threads(spark):
-            _, report = _native.call(["reduce", *job.driver_args], progress, warning)
-            return dict(json.loads(report))
-        for moments in _on_blocks(spark, job, "moments", blocks, progress):
+            _, answer = _native.call(["reduce", *job.of_driver], report, warn)
+            return dict(json.loads(answer))
+        images = reduction.rows
+        for moments in _on_blocks(spark, job, "moments", images, blocks, report):
             reduction.merge(moments)
         pca = reduction.fit()
-        for projected in _on_blocks(spark, job, "projection", blocks, progress, pca):
+        for projected in _on_blocks(spark, job, "projection", images, blocks, report, pca):
             reduction.append(projected)
         return dict(json.loads(reduction.commit()))
 
@@ -198,22 +207,27 @@ def _on_blocks(
     spark: SparkSession,
     job: _Job,
     stage: str,
-    blocks: Iterable[bytes],
-    progress: Progress | None,
+    images: int,
+    blocks: list[bytes],
+    report: Report | None,
     *what: bytes,
 ) -> Iterator[bytes]:
     """What a stage makes of each block, a task each, in the order of blocks. It waits on the
     workers' disks, so that the driver holds a few at a time."""
     sc = context(spark)
-    blocks = list(blocks)
     finished = sc.accumulator(0)
     task = on_workers(
-        "compute_blocks", job.args, stage, what, job.folders, job.environment, finished
+        "compute_blocks", job.of_tasks, stage, what, job.folders, job.environment, finished
     )
     done = sc.parallelize(blocks, len(blocks)).mapPartitions(task)
     done.persist(StorageLevel.DISK_ONLY)
+
+    def in_images(stage: str, finished: int, total: int, rejected: int) -> None:
+        if report is not None:
+            report(stage, images * finished // total, images, rejected)
+
     try:
-        with errors_of_tasks(), watched(sc, stage, finished, len(blocks), progress):
+        with errors_of_tasks(), watched(sc, stage, finished, len(blocks), in_images):
             done.count()
             yield from done.toLocalIterator(prefetchPartitions=True)
     finally:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from .._progress import Report
 from ..errors import UsageError
 
 __all__ = ["Stores", "context", "driver_threads", "task_threads", "watched"]
-
-Progress = Callable[[str, int, int, int], object]
 
 
 def context(spark: SparkSession) -> Any:
@@ -114,7 +113,7 @@ def _settings(spark: SparkSession, bucket: str) -> tuple[list[str], dict[str, st
 
 @contextlib.contextmanager
 def watched(
-    sc: Any, stage: str, finished: Any, total: int, progress: Progress | None
+    sc: Any, stage: str, finished: Any, total: int, progress: Report | None
 ) -> Iterator[None]:
     """Jobs of the block are one job group, of which `progress` hears twice a second how far the
     accumulator `finished` is. If the block ends with an exception (Ctrl-C too), they are cancelled.
@@ -135,7 +134,7 @@ def watched(
 
 
 @contextlib.contextmanager
-def _told(stage: str, finished: Any, total: int, progress: Progress | None) -> Iterator[None]:
+def _told(stage: str, finished: Any, total: int, progress: Report | None) -> Iterator[None]:
     if progress is None:
         yield
         return

@@ -43,7 +43,8 @@ def by_command(pomona, small, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("where", ["disk", "s3", "s3a"])
+@pytest.mark.parametrize("where", [pytest.param("disk", marks=pytest.mark.oldest),
+                                   pytest.param("s3", marks=pytest.mark.oldest), "s3a"])
 def test_a_cluster_writes_the_bytes_of_the_command(spark, aws, bucket, many, by_command, tmp_path,
                                                    every_block, where):
     if where == "disk":
@@ -57,11 +58,11 @@ def test_a_cluster_writes_the_bytes_of_the_command(spark, aws, bucket, many, by_
     told = []
     report = extract(spark, images, results, model=tmp_path / "small.json",
                      progress=lambda *told_now: told.append(told_now), **FLAGS)
-    assert report["computed"] == report["listed"] == 310
-    assert report["rejected"] == 10
+    assert report.computed == report.listed == 310
+    assert report.rejected == 10
     assert ("features", 310, 310, 0) in told
     reduced = reduce(spark, results)
-    assert reduced["k"] == 6
+    assert reduced.k == 6
     if where == "disk":
         found = e2e.files(results)
     else:
@@ -69,9 +70,10 @@ def test_a_cluster_writes_the_bytes_of_the_command(spark, aws, bucket, many, by_
     assert found == expected
 
     again = extract(spark, images, results, model=tmp_path / "small.json", **FLAGS)
-    assert again["kept"] == 310 and again["computed"] == 0
+    assert again.kept == 310 and again.computed == 0
 
 
+@pytest.mark.oldest
 def test_a_few_images_and_blocks_are_the_drivers(spark, tmp_path, pomona, small):
     pomona.run("run", SAMPLES, "expected", "--model", small, "--denoise", "none")
     before = spark.sparkContext.statusTracker().getJobIdsForGroup(None)
@@ -99,10 +101,11 @@ def test_an_executor_dies_amid_the_stage(spark, cluster, many, by_command, tmp_p
     killer.start()
     report = extract(spark, many, tmp_path / "results", model=tmp_path / "small.json",
                      part_images=2, denoise="nlm:3")
-    assert killed and report["computed"] == 310
+    assert killed and report.computed == 310
     assert features_of(e2e.files(tmp_path / "results")) == features_of(expected)
 
 
+@pytest.mark.oldest
 def test_duplicates_of_tasks_do_no_harm(spark, many, by_command, tmp_path):
     """As with speculation and retried stages: every part by two tasks at a time."""
     expected = by_command(many)
@@ -136,7 +139,7 @@ def test_settings_of_s3a_reach_driver_and_tasks(spark, server, bucket, many, sma
         root = bucket.uri.replace("s3:", "s3a:")
         report = extract(spark, f"{root}/images", f"{root}/results", model=tmp_path / "small.json",
                          **FLAGS)
-        assert report["featured"] == 50
+        assert report.featured == 50
         read = proxy.count("GET /" + bucket.name + "/images/")
         assert read >= 50, "tasks read elsewhere"
         with pytest.raises(UsageError, match="s3a settings of the buckets .* differ"):
@@ -186,6 +189,7 @@ def test_what_is_asked_wrongly_is_said_at_once(spark, tmp_path, many, small):
         reduce(spark, results, k=49)
 
 
+@pytest.mark.oldest
 def test_what_a_task_says_is_what_the_driver_says(spark):
     """And its type; here, that a folder of the driver's is not the worker's."""
     sc = spark.sparkContext
@@ -200,6 +204,7 @@ def test_what_a_task_says_is_what_the_driver_says(spark):
         sc.parallelize([b"no block"], 1).mapPartitions(task).collect()
 
 
+@pytest.mark.oldest
 def test_what_is_not_ours_is_told_without_a_stack(spark):
     def crash(items):
         os.kill(os.getpid(), signal.SIGKILL)
