@@ -5,6 +5,12 @@
 set(POMONA_OPENVINO_VERSION 2026.4)
 set(POMONA_ARROW_VERSION 26)
 set(POMONA_WHEELS "" CACHE PATH "site-packages folder that holds openvino/ and pyarrow/")
+if(SKBUILD)  # pip has them in the environment that it builds in
+  execute_process(
+    COMMAND ${Python_EXECUTABLE} -c "import importlib.util as u, pathlib as p
+print(p.Path(u.find_spec('openvino').origin).parent.parent)"
+    OUTPUT_VARIABLE POMONA_WHEELS OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
 if(NOT IS_DIRECTORY "${POMONA_WHEELS}/openvino")
   cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH _pomona_root)
   file(GLOB _pomona_site ${POMONA_WHEELS_HINT} ${_pomona_root}/.venv/lib/python3*/site-packages)

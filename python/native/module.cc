@@ -1,14 +1,24 @@
 // pomona._native: what the Python package is made of. One file a concern adds its part.
 #include "module.h"
 
+#include <string>
+
 #include <nanobind/nanobind.h>
 
-#include "pomona/base/version.h"
+#include "args.h"
+#include "pomona/model/card.h"
 
 NB_MODULE(_native, module) {
+  using namespace nanobind::literals;  // NOLINT: for "name"_a
   module.doc() = "The native half of the package: see pomona for what it is for.";
   module.def(
-      "version", [] { return pomona::kVersion; }, "The engine's version.");
+      "use_models",
+      [](const nanobind::str& folder) {
+        std::string name;
+        if (!pomona::python::EncodeName(folder, &name)) throw nanobind::python_error();
+        pomona::model::SetOwnCardFolder(name);
+      },
+      "folder"_a, "The package's own model cards, instead of those of the sources.");
   pomona::python::AddCall(module);
   pomona::python::AddCluster(module);
   pomona::python::AddDataset(module);

@@ -13,11 +13,18 @@ write is the same to the byte.
 from __future__ import annotations
 
 import importlib
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from . import _libraries
 
 _libraries.load()
+
+from . import _native  # noqa: E402
+
+_cards = pathlib.Path(__file__).parent / "share/pomona/models"
+if _cards.is_dir():  # installed; a build uses those of the sources
+    _native.use_models(str(_cards))
 
 from ._commands import (  # noqa: E402
     ExtractResult,

@@ -93,6 +93,9 @@ std::filesystem::path UserCardFolder();
 // share/pomona/models of the installation the running program belongs to, or models/ of the source
 // tree it was built from.
 std::filesystem::path OwnCardFolder();
+// For code that runs inside another program: where its own cards are instead. To be called before
+// other threads look for cards.
+void SetOwnCardFolder(std::filesystem::path folder);
 
 // $XDG_CACHE_HOME/pomona/models, or ~/.cache/pomona/models.
 std::filesystem::path CacheFolder();

@@ -18,6 +18,12 @@ fs::path XdgFolder(const char* variable, const char* under_home) {
   return set.is_absolute() ? set : fs::path(Env("HOME")) / under_home;
 }
 
+// Of SetOwnCardFolder.
+fs::path& GivenCardFolder() {
+  static fs::path folder;
+  return folder;
+}
+
 Result<std::vector<fs::path>> CardFiles(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -89,7 +95,10 @@ Status CheckInt8Of(const Card& card, const Card& found) {
 
 fs::path UserCardFolder() { return XdgFolder("XDG_CONFIG_HOME", ".config") / "pomona/models"; }
 
+void SetOwnCardFolder(fs::path folder) { GivenCardFolder() = std::move(folder); }
+
 fs::path OwnCardFolder() {
+  if (!GivenCardFolder().empty()) return GivenCardFolder();
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   const fs::path installed = program.parent_path().parent_path() / "share/pomona/models";

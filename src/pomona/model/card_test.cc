@@ -166,6 +166,15 @@ TEST(CardFoldersTest, TheProjectsOwnCardsAreValid) {
   EXPECT_TRUE(FindWeights(cards[1]).ok());
 }
 
+TEST(CardFoldersTest, AnotherProgramSaysWhereOurCardsAre) {
+  const TempFolder folder;
+  SetOwnCardFolder(folder.path());
+  EXPECT_EQ(OwnCardFolder(), folder.path());
+  EXPECT_EQ(CardFolders().back(), folder.path());
+  SetOwnCardFolder({});
+  EXPECT_TRUE(fs::exists(OwnCardFolder() / "resnet50.json"));
+}
+
 TEST(CardFoldersTest, TheFirstFolderWins) {
   const TempFolder first, config;
   fs::create_directories(config.path() / "pomona/models");
