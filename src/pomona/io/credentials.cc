@@ -46,7 +46,7 @@ Status StartSdk() {
 
 std::string ProfileName() {
   for (const char* name : {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
-    if (const std::string profile = Env(name); !profile.empty()) return profile;
+    if (std::string profile = Env(name); !profile.empty()) return profile;
   }
   return "default";
 }
