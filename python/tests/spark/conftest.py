@@ -110,9 +110,11 @@ def spark(request, folder):
         os.environ[name] = value
     builder = SparkSession.builder.appName("tests")
     if request.config.getoption("--oldest"):
-        chosen = {"spark.master": "local[2]", "spark.ui.enabled": "false",
+        chosen = {"spark.master": "local[2, 4]", "spark.ui.enabled": "false",
                   "spark.ui.showConsoleProgress": "false", "spark.sql.shuffle.partitions": "4",
                   "spark.sql.warehouse.dir": str(folder / "warehouse")}
+        chosen |= {f"spark.executorEnv.{name}": value for name, value in
+                   credentials(request.getfixturevalue("server")).items()}
     else:
         events = folder / "events"
         events.mkdir()
