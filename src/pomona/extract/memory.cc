@@ -33,6 +33,7 @@ Status WarmUp(model::Runner* runner, int threads) {
   std::vector<Status> statuses(static_cast<size_t>(threads));
   {
     std::vector<std::jthread> workers;
+    workers.reserve(statuses.size());
     for (Status& status : statuses) {
       workers.emplace_back([&] {
         std::vector<float> feature(static_cast<size_t>(runner->dimension()));
