@@ -219,17 +219,17 @@ void AddDataset(nb::module_& module) {
       .def_prop_ro("dimension", &Dataset::dimension)
       .def("manifest", &Dataset::manifest, "JSON.")
       .def("schema", &Dataset::Schema, "columns"_a.none() = nb::none(),
-           nb::sig("def schema(self, columns: list[str] | None = None) -> types.CapsuleType"),
+           nb::sig("def schema(self, columns: list[str] | None = None) -> object"),
            "A capsule \"arrow_schema\".")
       .def(
           "stream", &Dataset::Stream, "columns"_a.none() = nb::none(),
-          nb::sig("def stream(self, columns: list[str] | None = None) -> types.CapsuleType"),
+          nb::sig("def stream(self, columns: list[str] | None = None) -> object"),
           "A capsule \"arrow_array_stream\": a batch a part, in the manifest's order, each checked "
           "against what the manifest says of it.")
       .def_prop_ro("parts", &Dataset::parts)
       .def("batch", &Dataset::Batch, "part"_a, "columns"_a.none() = nb::none(),
            nb::sig("def batch(self, part: int, columns: list[str] | None = None) -> "
-                   "tuple[types.CapsuleType, types.CapsuleType]"),
+                   "tuple[object, object]"),
            "One part, as capsules \"arrow_schema\" and \"arrow_array\".")
       .def("rejected", &Dataset::Rejected, "The images without a feature: a Parquet file.")
       .def("pca", &Dataset::Pca)

@@ -83,15 +83,15 @@ __all__ = [
 ]
 
 # What needs a library that not everybody has is imported when it is asked for.
-_LATER = {"FeatureExtractor": "._estimators", "PCA": "._estimators", "StandardScaler": "._estimators"}
+_ESTIMATORS = ("FeatureExtractor", "PCA", "StandardScaler")
 _MODULES = ("plots", "spark")
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name], __name__), name)
+    if name in _ESTIMATORS:
+        return getattr(importlib.import_module("._estimators", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -203,7 +203,9 @@ def extract(
     return ExtractResult.of(answer)
 
 
-def run(images: Location, out: Location, *, progress: Progress = True, **flags: object) -> RunResult:
+def run(
+    images: Location, out: Location, *, progress: Progress = True, **flags: object
+) -> RunResult:
     """All of it: :func:`extract`, :func:`reduce` and :func:`plot`.
 
     Args, errors: as :func:`extract`, and ``k`` as :func:`reduce`.
@@ -244,7 +246,7 @@ def reduce(out: Location, *, progress: Progress = True, **flags: object) -> Redu
 
 def plot(out: Location, **flags: object) -> PlotResult:
     """Components in; pictures out, in ``out/plots``."""
-    _, answer = call("plot", out, **flags)
+    _, answer = call("plot", out, progress=False, **flags)
     return PlotResult.of(answer)
 
 
@@ -259,7 +261,7 @@ def verify(out: Location, *, progress: Progress = True, **flags: object) -> Veri
 
 def gc(out: Location, *, dry_run: bool = False, **flags: object) -> GcResult:
     """Removes what interrupted runs left in ``out``; with ``dry_run`` only says what."""
-    _, answer = call("gc", out, dry_run=dry_run, **flags)
+    _, answer = call("gc", out, progress=False, dry_run=dry_run, **flags)
     return GcResult(
         json=answer, removed=answer["would_remove" if dry_run else "removed"], dry_run=dry_run
     )
@@ -277,5 +279,5 @@ def models() -> Models:
 
 def doctor(uri: Location | None = None, **flags: object) -> dict[str, Any]:
     """What this machine has or, given the URI of a bucket, what that allows (``"checks"``)."""
-    _, answer = call("doctor", *([] if uri is None else [uri]), **flags)
+    _, answer = call("doctor", *([] if uri is None else [uri]), progress=False, **flags)
     return dict(answer)

@@ -35,7 +35,8 @@ class _Bars:
         if stage != self._stage:
             self.close()
             self._stage = stage
-            self._bar = self._tqdm(desc=stage, unit=" bytes" if stage == "downloading" else " images")
+            unit = " bytes" if stage == "downloading" else " images"
+            self._bar = self._tqdm(desc=stage, unit=unit)
         self._bar.total = total or None
         if rejected:
             self._bar.set_postfix(rejected=rejected, refresh=False)

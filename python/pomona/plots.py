@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["scatter", "scree"]
 
 
-def scree(of: Dataset | _native.Pca | npt.ArrayLike, *, ax: Axes | None = None, k: int = 20) -> Axes:
+def scree(
+    of: Dataset | _native.Pca | npt.ArrayLike, *, ax: Axes | None = None, k: int = 20
+) -> Axes:
     """How much of the variance each component explains, and all up to it.
 
     Args:
