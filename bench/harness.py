@@ -27,13 +27,14 @@ class Run:
     stdout: str
 
 
-def run(*command):
+def run(*command, **variables):
     """Runs a command to its end; wall time and peak memory are of the whole process."""
     command = [str(word) for word in command]
     MODELS.mkdir(parents=True, exist_ok=True)
     print("bench:", " ".join(command), file=sys.stderr, flush=True)
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "TF_CPP_MIN_LOG_LEVEL": "3",
-                                "POMONA_MODELS": str(MODELS)}
+                                "POMONA_MODELS": str(MODELS)} | {
+        name: str(value) for name, value in variables.items()}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=errors, env=environment)

@@ -5,9 +5,10 @@
 
 Sections: run (whole process against Spark and Keras), extract (against OpenVINO's benchmark_app),
 memory (many images against few), components (PCA against BLAS, scikit-learn and Spark ML), image
-(decode, resize, denoise against OpenCV), s3 (a bucket against aws and boto3), micro (every
-*_bench.cc). What is compared runs in turn within a round, so that a machine that slows down slows
-down both; a table gives the median of the rounds, [lowest to highest], and the ratios' likewise.
+(decode, resize, denoise against OpenCV), s3 (a bucket against aws and boto3), spark (on Spark
+against the command, the usual stack and Spark ML), micro (every *_bench.cc). What is compared runs
+in turn within a round, so that a machine that slows down slows down both; a table gives the median
+of the rounds, [lowest to highest], and the ratios' likewise.
 Writes bench/results.json and the tables of bench/README.md; sections not run keep their old ones.
 
 POMONA_BENCH_DATA may name a folder with fruits360-five.tar (3,546 images) and fruits360-test.tar
@@ -24,7 +25,7 @@ import platform
 from harness import BENCH, ROOT, Bench, table
 
 # In the order of the report; each is a module of sections/ with a `measure(bench)`.
-SECTIONS = ("run", "extract", "memory", "components", "image", "s3", "micro")
+SECTIONS = ("run", "extract", "memory", "components", "image", "s3", "spark", "micro")
 
 
 def machine():

@@ -5,10 +5,13 @@
 
 Reads the Parquet files in the folder PARTS, standardises every column, finds K components, and
 writes OUT/projection (Parquet: path, label, projection) and OUT/components.npy (K x dimension).
+Prints {"seconds": from a session that has started} as JSON.
 """
 
+import json
 import pathlib
 import sys
+import time
 
 import numpy
 from pyspark.ml.feature import PCA, StandardScaler
@@ -26,6 +29,7 @@ def main():
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
+    start = time.perf_counter()
     rows = spark.read.parquet(parts).select(
         "path", "label", array_to_vector(col("features")).alias("features"))
     scaler = StandardScaler(inputCol="features", outputCol="scaled", withMean=True, withStd=True)
@@ -35,7 +39,9 @@ def main():
         "path", "label", vector_to_array("projected").alias("projection"))
     projected.write.mode("overwrite").parquet(str(out / "projection"))
     numpy.save(out / "components.npy", model.pc.toArray().T)
+    seconds = time.perf_counter() - start
     spark.stop()
+    print(json.dumps({"seconds": seconds}))
 
 
 if __name__ == "__main__":
