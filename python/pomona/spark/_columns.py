@@ -38,7 +38,9 @@ def with_column(frame: DataFrame, *fields: StructField) -> StructType:
     """The frame's schema with further columns. UsageError if it has one of them already."""
     for field in fields:
         if field.name in frame.columns:
-            raise UsageError(f"there is a column '{field.name}' already: name another output column")
+            raise UsageError(
+                f"there is a column '{field.name}' already: name another output column"
+            )
     return StructType([*frame.schema.fields, *fields])
 
 

@@ -18,7 +18,7 @@ from .._flags import to_args
 from .._progress import Progress, Report, reporting, warn
 from ..errors import PomonaError, UsageError
 from ._environment import environment
-from ._session import Stores, context, driver_threads, task_threads, watched
+from ._session import Stores, context, driver_threads, is_local, task_threads, watched
 from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["extract", "reduce", "run_extract", "run_reduce"]
@@ -109,8 +109,7 @@ class _Job:
         self.of_driver = self.args(driver_threads(spark))
         self.of_tasks = self.args(task_threads(spark))
         local = [uri for uri in stores.uris if "://" not in uri]
-        is_cluster = not context(spark).master.startswith("local")
-        self.folders = local if is_cluster else []  # that workers must see
+        self.folders = [] if is_local(spark) else local  # that workers must see
 
     def args(self, threads: int) -> list[str]:
         return [*self.flags, f"--threads={threads}", "--", *self.uris]
@@ -129,7 +128,9 @@ def _absolute(uri: str) -> str:
 
 def _absolute_flag(arg: str) -> str:
     flag, _, value = arg.partition("=")
-    return f"{flag}={os.path.abspath(value)}" if flag in _OF_FILES and os.path.exists(value) else arg
+    return (
+        f"{flag}={os.path.abspath(value)}" if flag in _OF_FILES and os.path.exists(value) else arg
+    )
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pyspark.sql import SparkSession
 from .._progress import Report
 from ..errors import UsageError
 
-__all__ = ["Stores", "context", "driver_threads", "task_threads", "watched"]
+__all__ = ["Stores", "context", "driver_threads", "is_local", "task_threads", "watched"]
 
 
 def context(spark: SparkSession) -> Any:
@@ -29,14 +30,23 @@ def context(spark: SparkSession) -> Any:
 
 def task_threads(spark: SparkSession) -> int:
     """Cores that Spark counts for one task, which are the native threads it may have."""
-    return int(spark.conf.get("spark.task.cpus", "1"))
+    return int(_setting(spark, "spark.task.cpus", "1"))
 
 
 def driver_threads(spark: SparkSession) -> int:
     """Cores of the driver: those of ``local[N]``, or ``spark.driver.cores``."""
-    if spark.conf.get("spark.master", "").startswith("local"):
+    if is_local(spark):
         return int(context(spark).defaultParallelism)
-    return int(spark.conf.get("spark.driver.cores", "1"))
+    return int(_setting(spark, "spark.driver.cores", "1"))
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Whether tasks run on the driver's machine, as threads of its process."""
+    return re.match(r"local(\[|$)", context(spark).master) is not None
+
+
+def _setting(spark: SparkSession, name: str, default: str) -> str:
+    return spark.conf.get(name, default) or default
 
 
 class Stores:

@@ -102,7 +102,7 @@ class ImageFeaturizer(
     errorCol: Param[str] = Param(
         Params._dummy(), "errorCol", "why there is no vector", typeConverter=TypeConverters.toString
     )
-    flags: Param[dict[str, Any]] = Param(
+    flags: Param[Any] = Param(
         Params._dummy(), "flags", "flags of pomona extract, as keyword arguments"
     )
 
@@ -222,7 +222,8 @@ class _FittedModel(Model, _HasColumns, MLWritable, MLReadable[Any]):
 
 
 def _known_size(field: StructField) -> int | None:
-    return (field.metadata or {}).get("ml_attr", {}).get("num_attrs")
+    size = (field.metadata or {}).get("ml_attr", {}).get("num_attrs")
+    return size if isinstance(size, int) else None
 
 
 def _collect(dataset: DataFrame, name: str, products: bool) -> Statistics:

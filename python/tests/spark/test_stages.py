@@ -10,6 +10,7 @@ from pyspark.ml.linalg import DenseVector, Vectors, VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, FloatType, StructField, StructType
 
+import pomona
 from conftest import GOLDEN, SAMPLES
 from pomona import PomonaError, UsageError
 from pomona.spark import PCA, ImageFeaturizer, StandardScaler, StandardScalerModel
@@ -35,10 +36,10 @@ def column(frame, name):
 
 def pipeline(with_mean, library=None):
     """The usual three lines, with ours or Spark ML's stages."""
-    scaler, pca = (StandardScaler, PCA) if library is None else (library.StandardScaler, library.PCA)
+    library = library or pomona.spark
     return Pipeline(stages=[
-        scaler(inputCol="features", outputCol="feats_scaled", withMean=with_mean, withStd=True),
-        pca(k=6, inputCol="feats_scaled", outputCol="pca")])
+        library.StandardScaler(inputCol="features", outputCol="feats_scaled", withMean=with_mean, withStd=True),
+        library.PCA(k=6, inputCol="feats_scaled", outputCol="pca")])
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,10 @@ def test_beside_spark_ml_on_columns_of_every_scale(spark):
         np.testing.assert_allclose(column(a, "feats_scaled"), column(b, "feats_scaled"),
                                    rtol=1e-6, atol=1e-6)
         signs = np.sign((ours.stages[1].pc.toArray() * theirs.stages[1].pc.toArray()).sum(axis=0))
-        np.testing.assert_allclose(column(a, "pca") * signs, column(b, "pca"), rtol=1e-6, atol=1e-6)
-    of_raw = [pca(k=3, inputCol="features", outputCol="pca").fit(data) for pca in (PCA, spark_ml.PCA)]
+        np.testing.assert_allclose(column(a, "pca") * signs, column(b, "pca"), rtol=1e-6,
+                                   atol=1e-6)
+    of_raw = [pca(k=3, inputCol="features", outputCol="pca").fit(data)
+              for pca in (PCA, spark_ml.PCA)]
     ours, theirs = (model.pc.toArray() for model in of_raw)
     np.testing.assert_allclose(ours * np.sign((ours * theirs).sum(axis=0)), theirs, atol=1e-6)
 
@@ -122,8 +125,9 @@ def test_arrays_when_asked_for(spark, features):
 
 def test_what_cannot_be_fitted_says_why(spark, features):
     def fails(kind, match, rows, stage=None, of="vector"):
+        stage = stage or StandardScaler(inputCol="features", outputCol="x")
         with pytest.raises(kind, match=match) as raised:
-            (stage or StandardScaler(inputCol="features", outputCol="x")).fit(frame(spark, rows, of))
+            stage.fit(frame(spark, rows, of))
         assert len(str(raised.value).splitlines()) == 1, raised.value
 
     pca = PCA(k=4, inputCol="features", outputCol="pca")
