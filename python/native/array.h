@@ -26,7 +26,7 @@ nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<kDimensions>, nanobind::c_c
   T* const data = kept->data();
   const nanobind::capsule owner(
       kept.get(), [](void* vector) noexcept { delete static_cast<std::vector<T>*>(vector); });
-  kept.release();
+  static_cast<void>(kept.release());
   return {data, kDimensions, shape, owner};
 }
 

@@ -113,7 +113,7 @@ nb::object Capsule(std::unique_ptr<Held> held, const char* name) {
   };
   PyObject* capsule = PyCapsule_New(held.get(), name, release);
   if (capsule == nullptr) throw nb::python_error();
-  held.release();
+  static_cast<void>(held.release());
   return nb::steal(capsule);
 }
 

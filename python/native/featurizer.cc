@@ -54,7 +54,7 @@ struct Path {
 using Item = std::variant<NoContent, Content, Path, Pixels>;
 
 // Every item by its own type, before any work begins.
-std::vector<Item> Items(nb::list list) {
+std::vector<Item> Items(const nb::list& list) {
   std::vector<Item> items;
   items.reserve(list.size());
   for (const nb::handle item : list) {

@@ -104,7 +104,7 @@ void Tell(const News& news, nb::handle progress, nb::handle warning) {
 void RunInterruptibly(const std::function<Status(const Observer&, std::stop_token)>& work,
                       nb::handle progress, nb::handle warning) {
   Work running(work);
-  std::optional<nb::python_error> raised;
+  std::exception_ptr raised;
   for (bool ended = false; !ended;) {
     {
       const nb::gil_scoped_release release;
@@ -113,13 +113,13 @@ void RunInterruptibly(const std::function<Status(const Observer&, std::stop_toke
     try {
       if (PyErr_CheckSignals() != 0) throw nb::python_error();
       if (!raised) Tell(running.TakeNews(), progress, warning);
-    } catch (nb::python_error& error) {
+    } catch (const nb::python_error&) {
       running.Stop();
-      if (!raised) raised.emplace(std::move(error));
+      if (!raised) raised = std::current_exception();
     }
   }
   // A stop that came when all was done already is an interruption all the same.
-  if (raised) throw std::move(*raised);
+  if (raised) std::rethrow_exception(raised);
   Check(running.status());
 }
 
