@@ -1,10 +1,10 @@
 """Pomona on Spark local[THREADS], timed from a session that has started.
 
     spark_pomona.py files  THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract
-    spark_pomona.py frames THREADS TASK_CPUS OUT IMAGES [FLAG...]   binaryFile, ImageFeaturizer, Parquet
+    spark_pomona.py frames THREADS TASK_CPUS OUT IMAGES [FLAG...]   binaryFile, ImageFeaturizer
     spark_pomona.py job    THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract, reduce
     spark_pomona.py reduce THREADS TASK_CPUS RESULTS K              pomona.spark.reduce
-    spark_pomona.py stages THREADS TASK_CPUS OUT PARTS K            StandardScaler and PCA of Parquet
+    spark_pomona.py stages THREADS TASK_CPUS OUT PARTS K            StandardScaler and PCA
 
 FLAGs are --name=value. Prints {"start": seconds, "seconds": seconds} as JSON.
 """

@@ -39,8 +39,9 @@ def measure(bench):
         """Seconds from a session that has started."""
         if what != "reduce":
             shutil.rmtree(out, ignore_errors=True)
-        return last_json(run(bench.python, BENCH / "peers/spark_pomona.py", what, THREADS, cpus, out,
-                             *args, PYTHONPATH=bench.build / "python"))["seconds"]
+        done = run(bench.python, BENCH / "peers/spark_pomona.py", what, THREADS, cpus, out, *args,
+                   PYTHONPATH=bench.build / "python")
+        return last_json(done)["seconds"]
 
     def keras(images, count):
         """(seconds of extraction, of all but the start)"""

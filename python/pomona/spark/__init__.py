@@ -1,8 +1,8 @@
 """Pomona on Apache Spark, as files and as DataFrames.
 
-``extract`` and ``reduce`` are the commands of these names with tasks in place of threads: the files
-they write are the same, byte for byte. ``ImageFeaturizer``, ``StandardScaler`` and ``PCA`` are stages of
-``pyspark.ml``. ``docs/cluster.md`` tells how to use them on a cluster.
+``extract`` and ``reduce`` are the commands of these names with tasks in place of threads: the
+files they write are the same, byte for byte. ``ImageFeaturizer``, ``StandardScaler`` and ``PCA``
+are stages of ``pyspark.ml``. ``docs/cluster.md`` tells how to use them on a cluster.
 """
 
 from __future__ import annotations

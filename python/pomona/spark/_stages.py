@@ -27,7 +27,6 @@ from pyspark.sql.types import (
     FloatType,
     StringType,
     StructField,
-    StructType,
 )
 
 from .._flags import to_args

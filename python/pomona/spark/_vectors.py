@@ -1,8 +1,8 @@
 """Vector columns as numpy matrices, and back.
 
-A vector is Spark ML's ``VectorUDT`` (in Arrow the struct type, size, indices, values) or an array of
-numbers. A row may be null: an image without a feature. No PySpark here: importing ``pyspark.ml``
-takes a worker longer than its work on many a batch.
+A vector is Spark ML's ``VectorUDT`` (in Arrow the struct type, size, indices, values) or an array
+of numbers. A row may be null: an image without a feature. No PySpark here: importing
+``pyspark.ml`` takes a worker longer than its work on many a batch.
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ def spark(request, folder):
         events.mkdir()
         chosen = settings(request.getfixturevalue("cluster"), request.getfixturevalue("server"),
                           folder)
-        chosen |= TROUBLE | {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
+        chosen |= TROUBLE
+        chosen |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
     for key, value in chosen.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

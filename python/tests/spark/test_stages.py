@@ -38,7 +38,8 @@ def pipeline(with_mean, library=None):
     """The usual three lines, with ours or Spark ML's stages."""
     library = library or pomona.spark
     return Pipeline(stages=[
-        library.StandardScaler(inputCol="features", outputCol="feats_scaled", withMean=with_mean, withStd=True),
+        library.StandardScaler(inputCol="features", outputCol="feats_scaled",
+                               withMean=with_mean, withStd=True),
         library.PCA(k=6, inputCol="feats_scaled", outputCol="pca")])
 
 
