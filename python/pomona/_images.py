@@ -27,6 +27,11 @@ def _pil_pixels(image: Any) -> npt.NDArray[np.uint8]:
     from PIL import Image as pil
     from PIL import ImageOps
 
+    if image.mode.startswith(("F", "I")):
+        raise UsageError(
+            f"a PIL image of mode {image.mode} has more than 8 bits a channel: give its file, or "
+            "convert it to RGB"
+        )
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")

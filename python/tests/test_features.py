@@ -135,6 +135,8 @@ def test_rows_of_nan(paths):
         np.zeros((5, 5), np.uint8),  # grey
         np.zeros((5, 5, 4), np.uint8),
         np.zeros((2, 5, 5, 3), np.uint8),
+        Image.new("I;16", (5, 5)),
+        Image.new("F", (5, 5)),
         "s3://bucket/image.jpg",
         ["nested"],
     ],
