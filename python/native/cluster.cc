@@ -143,7 +143,6 @@ nb::bytes ComputePart(const Args& args, const std::string& contract, const nb::b
   key.push_back(contract);
   const dataset::Manifest manifest = Value(dataset::ParseManifest(contract));
   const extract::PlannedPart planned = Value(extract::PlannedPartFromBytes(View(part)));
-  // On this thread: a sandbox ends with the thread that made it.
   const auto job =
       Value(WithoutGil([&] { return jobs.Get(key, [&] { return TaskJob(args, manifest); }); }));
   const std::string computed = Interruptible(

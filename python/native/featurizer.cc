@@ -183,7 +183,6 @@ class BatchRun {
 class Featurizer {
  public:
   explicit Featurizer(const Args& args) {
-    // On this thread: a sandbox ends with the thread that made it.
     auto job = WithoutGil([&] { return Prepare(args); });
     job_ = Value(std::move(job));
   }

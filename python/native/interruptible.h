@@ -19,15 +19,11 @@ namespace pomona::python {
 // to tell, and runs Python's signal handlers. If one of these raises (Ctrl-C: KeyboardInterrupt),
 // the work is asked to stop and, once it has, that exception goes on; otherwise a failure of the
 // work is raised as Check does. Call with the GIL held. `work` must not touch Python.
-//
-// The thread ends with the call: what must outlive it and dies with the thread that made it (the
-// processes of a Sandbox) is to be made outside.
 void RunInterruptibly(const std::function<Status(const Observer&, std::stop_token)>& work,
                       nanobind::handle progress = nanobind::none(),
                       nanobind::handle warning = nanobind::none());
 
-// What `work()` gives, without the GIL, on the calling thread: for what is short, or may not be on
-// another one.
+// What `work()` gives, without the GIL, on the calling thread: for what is short and cannot stop.
 template <typename Work>
 auto WithoutGil(Work work) {
   const nanobind::gil_scoped_release release;
