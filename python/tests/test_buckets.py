@@ -100,7 +100,8 @@ files = pyarrow.fs.S3FileSystem(scheme="http", region={flags["region"]!r},
 files.get_file_info(pyarrow.fs.FileSelector({name + "/in"!r}))
 result = pomona.extract("s3://{name}/in", "s3://{name}/out", denoise="none", progress=False,
                         **{flags!r})
-print(result.featured, len(files.get_file_info(pyarrow.fs.FileSelector({name + "/out/features"!r}))))
+features = pyarrow.fs.FileSelector({name + "/out/features"!r})
+print(result.featured, len(files.get_file_info(features)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
