@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -52,7 +51,8 @@ def test_of_two_applications_one_wins_and_the_other_says_so(spark, submit, many,
     with pytest.raises(Conflict, match="another run committed"):
         extract(spark, many, results, part_images=8, progress=meanwhile, **flags)
     answer = json.loads(second[0].stdout.splitlines()[-1])  # spark-submit puts stderr before it
-    assert answer["extract"]["computed"] == 310 and answer["reduce"]["k"] == 2
+    done = answer["extract"]  # the last six images are a part of both, so it may be resumed
+    assert done["computed"] + done["resumed"] == 310 and answer["reduce"]["k"] == 2
     pomona.run("verify", "results")
     # What the second committed is all there is to do.
     again = extract(spark, many, results, part_images=8, progress=False, **flags)
@@ -88,7 +88,7 @@ def test_workers_without_pomona_or_with_another(submit, tmp_path, many, small):
         assert message.startswith("the worker on "), (what, message)
         assert f"install pomona {__version__} on every worker" in message
         assert ("has pomona 0.0.1" if what.startswith("other") else "No module named") in message
-        assert sys.executable in message and len(message.splitlines()) == 1
+        assert len(message.splitlines()) == 1
 
 
 def test_images_to_vectors_through_hadoops_s3a(spark, bucket, many, small, tmp_path, pomona):
