@@ -38,6 +38,10 @@ from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["PCA", "ImageFeaturizer", "PCAModel", "StandardScaler", "StandardScalerModel"]
 
+# An attribute of DataFrames that a scaler made of what it was fitted on: column -> Statistics. So
+# the components of what was just scaled need no second pass over the data (nor over the network).
+_KNOWN = "_pomona_statistics"
+
 MERGERS = 4  # tasks that merge statistics, so that the driver gets no more than as many
 
 
@@ -225,14 +229,19 @@ def _known_size(field: StructField) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _collect(dataset: DataFrame, name: str, products: bool) -> Statistics:
+def _statistics(dataset: DataFrame, name: str) -> Statistics:
+    """Of a column: what is known of this very DataFrame, or what a job finds."""
+    known = vars(dataset).get(_KNOWN, {})
+    return known[name] if name in known else _collect(dataset, name)
+
+
+def _collect(dataset: DataFrame, name: str) -> Statistics:
     """Statistics of a column, by partition, merged in the order of partitions."""
     rows = dataset.select(F.col(f"`{name}`"))
     schema = "partition int, statistics binary"
-    found = rows.mapInArrow(on_workers("statistics", name, products), schema)
-    if products:
-        shares = found.repartition(MERGERS, F.col("partition") % MERGERS)
-        found = shares.mapInArrow(on_workers("merged_statistics", name), schema)
+    found = rows.mapInArrow(on_workers("statistics", name), schema)
+    shares = found.repartition(MERGERS, F.col("partition") % MERGERS)
+    found = shares.mapInArrow(on_workers("merged_statistics", name), schema)
     with errors_of_tasks():
         parts = sorted(found.collect())
     if not parts:
@@ -299,8 +308,9 @@ class StandardScaler(
 
     def _fit(self, dataset: DataFrame) -> StandardScalerModel:
         field = _columns.vector_column(dataset, self.getInputCol())
-        found = _collect(dataset, field.name, products=False)
-        model = StandardScalerModel(found.mean, np.sqrt(found.m2 / (found.n - 1)))
+        found = _statistics(dataset, field.name)
+        model = StandardScalerModel(found.mean, np.sqrt(found.variance()))
+        model._fitted = (dataset, found)
         return self._copyValues(model)
 
 
@@ -311,19 +321,20 @@ class StandardScalerModel(_FittedModel, _ScalerParams):
         super().__init__()
         self.mean = DenseVector(mean)
         self.std = DenseVector(std)
+        self._fitted: tuple[DataFrame, Statistics] | None = None
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         std = self.std.array
         name = self._input(dataset, len(std))
-        factor = np.divide(1.0, std, out=np.zeros_like(std), where=std != 0)
-        task = on_workers(
-            "scaled",
-            self.mean.array if self.getWithMean() else None,
-            factor if self.getWithStd() else None,
-            name,
-            self.getOutputType(),
-        )
-        return self._add_column(dataset, task, len(std))
+        shift = self.mean.array if self.getWithMean() else np.zeros_like(std)
+        inverse = np.divide(1.0, std, out=np.zeros_like(std), where=std != 0)
+        factor = inverse if self.getWithStd() else np.ones_like(std)
+        task = on_workers("scaled", shift, factor, name, self.getOutputType())
+        out = self._add_column(dataset, task, len(std))
+        if self._fitted is not None and self._fitted[0] is dataset:
+            known = self._fitted[1].scaled(shift, factor)
+            setattr(out, _KNOWN, {self.getOutputCol(): known})
+        return out
 
     def _numbers(self) -> dict[str, Any]:
         return {"mean": self.mean.array.tolist(), "std": self.std.array.tolist()}
@@ -371,7 +382,7 @@ class PCA(Estimator["PCAModel"], _PcaParams, DefaultParamsReadable["PCA"], Defau
     def _fit(self, dataset: DataFrame) -> PCAModel:
         field = _columns.vector_column(dataset, self.getInputCol())
         self._check(_known_size(field), field.name)
-        found = _collect(dataset, field.name, products=True)
+        found = _statistics(dataset, field.name)
         self._check(len(found.mean), field.name)
         components, ratios = principal_components(found, self.getK())
         return self._copyValues(PCAModel(components, ratios))

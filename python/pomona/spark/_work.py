@@ -119,14 +119,14 @@ def _with_columns(batch: pa.RecordBatch, *columns: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([*batch.columns, *columns], names=names)
 
 
-def statistics(column: str, products: bool, batches: Batches) -> Iterator[pa.RecordBatch]:
+def statistics(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
     """One row a partition that is not empty: its number and Statistics."""
     total = None
     for batch in batches:
         rows, _ = _vectors.matrix(batch.column(0), column)
         if not len(rows):
             continue
-        found = Statistics.of(rows, products)
+        found = Statistics.of(rows)
         if total is not None:
             _vectors.one_size([len(total.mean), len(found.mean)], column)
         total = found if total is None else total.merged(found)
@@ -166,20 +166,10 @@ def _row(partition: int, statistics: Statistics) -> pa.RecordBatch:
 
 
 def scaled(
-    mean: np.ndarray | None,
-    factor: np.ndarray | None,
-    column: str,
-    output: str,
-    batches: Batches,
+    shift: np.ndarray, factor: np.ndarray, column: str, output: str, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with one more column: (vector - mean) * factor, as far as these are given."""
-
-    def scale(rows: np.ndarray) -> np.ndarray:
-        rows = rows if mean is None else rows - mean
-        return rows if factor is None else rows * factor
-
-    given = mean if mean is not None else factor
-    return _mapped(scale, None if given is None else len(given), column, output, batches)
+    """Batches with one more column: (vector - shift) * factor."""
+    return _mapped(lambda rows: (rows - shift) * factor, len(shift), column, output, batches)
 
 
 def times(
@@ -190,11 +180,11 @@ def times(
 
 
 def _mapped(
-    function: Any, size: int | None, column: str, output: str, batches: Batches
+    function: Any, size: int, column: str, output: str, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         rows, there = _vectors.matrix(batch.column(column), column)
-        if len(rows) and size is not None and rows.shape[1] != size:
+        if len(rows) and rows.shape[1] != size:
             raise UsageError(
                 f"column '{column}' has vectors of {rows.shape[1]} numbers; the model was fitted "
                 f"on {size}"

@@ -101,6 +101,23 @@ def test_beside_spark_ml_on_columns_of_every_scale(spark):
     np.testing.assert_allclose(ours * np.sign((ours * theirs).sum(axis=0)), theirs, atol=1e-6)
 
 
+def test_components_of_what_was_just_scaled_need_no_pass(spark, features):
+    """And are those of a pass over the data; a filter in between makes it other data."""
+    data = frame(spark, features)
+    for with_mean, with_std in ((True, True), (True, False)):
+        scaled = StandardScaler(inputCol="features", outputCol="scaled", withMean=with_mean,
+                                withStd=with_std).fit(data).transform(data)
+        tracker = spark.sparkContext.statusTracker()
+        before = tracker.getJobIdsForGroup(None)
+        at_once = PCA(k=3, inputCol="scaled").fit(scaled)
+        assert tracker.getJobIdsForGroup(None) == before
+        by_job = PCA(k=3, inputCol="scaled").fit(scaled.select("*"))
+        assert tracker.getJobIdsForGroup(None) != before
+        np.testing.assert_allclose(at_once.pc.toArray(), by_job.pc.toArray(), atol=1e-9)
+    fewer = PCA(k=3, inputCol="scaled").fit(scaled.where("id < 20"))
+    assert abs(fewer.pc.toArray() - by_job.pc.toArray()).max() > 1e-3
+
+
 def test_nulls_are_passed_over_and_stay(spark, features):
     rows = [None, *features[:30], None]
     model = pipeline(True).fit(frame(spark, rows))
