@@ -29,20 +29,21 @@ from pyspark.sql.types import (
     StructField,
 )
 
+from .. import _native
 from .._flags import to_args
 from ..errors import PomonaError, UsageError
 from . import _columns, _work
 from ._session import task_threads
-from ._statistics import Statistics
 from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["PCA", "ImageFeaturizer", "PCAModel", "StandardScaler", "StandardScalerModel"]
 
-# An attribute of DataFrames that a scaler made of what it was fitted on: column -> Statistics. So
-# the components of what was just scaled need no second pass over the data (nor over the network).
-_KNOWN = "_pomona_statistics"
+# An attribute of DataFrames that a scaler made of what it was fitted on: column -> (moments before
+# it was scaled, whether it was standardised). So the components of what was just scaled need no
+# second pass over the data, nor over the network.
+_KNOWN = "_pomona_moments"
 
-MERGERS = 4  # tasks that merge statistics, so that the driver gets no more than as many
+MERGERS = 4  # tasks that merge moments, so that the driver gets no more than as many
 
 
 class _HasColumns(HasInputCol, HasOutputCol):
@@ -229,27 +230,21 @@ def _known_size(field: StructField) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _statistics(dataset: DataFrame, name: str) -> Statistics:
-    """Of a column: what is known of this very DataFrame, or what a job finds."""
-    known = vars(dataset).get(_KNOWN, {})
-    return known[name] if name in known else _collect(dataset, name)
-
-
-def _collect(dataset: DataFrame, name: str) -> Statistics:
-    """Statistics of a column, by partition, merged in the order of partitions."""
+def _moments(dataset: DataFrame, name: str) -> _native.Moments:
+    """Of a column: by partition, merged in the order of partitions."""
     rows = dataset.select(F.col(f"`{name}`"))
-    schema = "partition int, statistics binary"
-    found = rows.mapInArrow(on_workers("statistics", name), schema)
+    schema = "partition int, moments binary"
+    found = rows.mapInArrow(on_workers("moments", name), schema)
     shares = found.repartition(MERGERS, F.col("partition") % MERGERS)
-    found = shares.mapInArrow(on_workers("merged_statistics", name), schema)
+    found = shares.mapInArrow(on_workers("merged_moments", name), schema)
     with errors_of_tasks():
         parts = sorted(found.collect())
     if not parts:
         raise PomonaError(f"column '{name}' has no vector to learn from")
-    total = _work.merge([bytes(part.statistics) for part in parts], name)
+    total = _work.merge([bytes(part.moments) for part in parts], name)
     if total.n < 2:
         raise PomonaError(f"column '{name}' has 1 vector; it takes at least 2")
-    if not np.isfinite(total.m2).all():
+    if not np.isfinite(total.mean).all():
         raise PomonaError(f"column '{name}' has numbers that are not finite")
     return total
 
@@ -308,8 +303,10 @@ class StandardScaler(
 
     def _fit(self, dataset: DataFrame) -> StandardScalerModel:
         field = _columns.vector_column(dataset, self.getInputCol())
-        found = _statistics(dataset, field.name)
-        model = StandardScalerModel(found.mean, np.sqrt(found.variance()))
+        found = _moments(dataset, field.name)
+        mean, std, constant = _native.fit_scaler(found)
+        std[constant] = 0
+        model = StandardScalerModel(mean, std)
         model._fitted = (dataset, found)
         return self._copyValues(model)
 
@@ -321,7 +318,7 @@ class StandardScalerModel(_FittedModel, _ScalerParams):
         super().__init__()
         self.mean = DenseVector(mean)
         self.std = DenseVector(std)
-        self._fitted: tuple[DataFrame, Statistics] | None = None
+        self._fitted: tuple[DataFrame, _native.Moments] | None = None
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         std = self.std.array
@@ -332,8 +329,7 @@ class StandardScalerModel(_FittedModel, _ScalerParams):
         task = on_workers("scaled", shift, factor, name, self.getOutputType())
         out = self._add_column(dataset, task, len(std))
         if self._fitted is not None and self._fitted[0] is dataset:
-            known = self._fitted[1].scaled(shift, factor)
-            setattr(out, _KNOWN, {self.getOutputCol(): known})
+            setattr(out, _KNOWN, {self.getOutputCol(): (self._fitted[1], self.getWithStd())})
         return out
 
     def _numbers(self) -> dict[str, Any]:
@@ -357,9 +353,9 @@ class PCA(Estimator["PCAModel"], _PcaParams, DefaultParamsReadable["PCA"], Defau
     """As ``pyspark.ml.feature.PCA``: the k eigenvectors of the covariance with most variance.
 
     As there, the mean is not subtracted when vectors are transformed. A component's sign is
-    arbitrary; here its entry of largest magnitude (the first of equals) is positive. Input, output,
-    null rows and errors are as with StandardScaler; UsageError also if k exceeds the size of the
-    vectors.
+    arbitrary; here its entry of largest magnitude (the first of equals) is positive, and
+    components beyond the rank of the data are 0. Input, output, null rows and errors are as with
+    StandardScaler; UsageError also if k exceeds the size of the vectors.
     """
 
     def __init__(
@@ -382,10 +378,14 @@ class PCA(Estimator["PCAModel"], _PcaParams, DefaultParamsReadable["PCA"], Defau
     def _fit(self, dataset: DataFrame) -> PCAModel:
         field = _columns.vector_column(dataset, self.getInputCol())
         self._check(_known_size(field), field.name)
-        found = _statistics(dataset, field.name)
-        self._check(len(found.mean), field.name)
-        components, ratios = principal_components(found, self.getK())
-        return self._copyValues(PCAModel(components, ratios))
+        known = vars(dataset).get(_KNOWN, {}).get(field.name)
+        found, standardize = known or (_moments(dataset, field.name), False)
+        self._check(found.dimension, field.name)
+        k = self.getK()
+        pca = _native.fit_pca(found, str(k), standardize)
+        components = np.zeros((found.dimension, k))  # 0 beyond the rank
+        components[:, : pca.k] = pca.components.T
+        return self._copyValues(PCAModel(components, pca.explained_ratio[:k]))
 
     def _check(self, size: int | None, name: str) -> None:
         if size is not None and self.getK() > size:
@@ -393,17 +393,6 @@ class PCA(Estimator["PCAModel"], _PcaParams, DefaultParamsReadable["PCA"], Defau
                 f"k = {self.getK()} components of column '{name}', whose vectors have {size} "
                 f"numbers: k is at most {size}"
             )
-
-
-def principal_components(found: Statistics, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(d x k unit columns, by falling variance; their k shares of all variance)."""
-    values, vectors = np.linalg.eigh(found.m2 / (found.n - 1))
-    values = np.maximum(values[::-1], 0)
-    components = vectors[:, ::-1][:, :k]
-    largest = np.abs(components).argmax(axis=0)
-    components = components * np.where(components[largest, range(k)] < 0, -1.0, 1.0)
-    total = values.sum()
-    return components, values[:k] / total if total > 0 else np.zeros(k)
 
 
 class PCAModel(_FittedModel, _PcaParams):

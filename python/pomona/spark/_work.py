@@ -16,15 +16,14 @@ from .. import _native
 from ..errors import PomonaError, UsageError
 from . import _vectors
 from ._environment import environment
-from ._statistics import Statistics
 
 __all__ = [
     "compute_blocks",
     "compute_parts",
     "featurize",
-    "merged_statistics",
+    "merged_moments",
     "scaled",
-    "statistics",
+    "moments",
     "times",
 ]
 
@@ -119,37 +118,35 @@ def _with_columns(batch: pa.RecordBatch, *columns: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([*batch.columns, *columns], names=names)
 
 
-def statistics(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
-    """One row a partition that is not empty: its number and Statistics."""
+def moments(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """One row a partition that is not empty: its number and the moments of its vectors."""
     total = None
     for batch in batches:
         rows, _ = _vectors.matrix(batch.column(0), column)
         if not len(rows):
             continue
-        found = Statistics.of(rows)
-        if total is not None:
-            _vectors.one_size([len(total.mean), len(found.mean)], column)
-        total = found if total is None else total.merged(found)
+        total = _native.Moments(rows.shape[1]) if total is None else total
+        _vectors.one_size([total.dimension, rows.shape[1]], column)
+        total.add(np.ascontiguousarray(rows))
     if total is not None:
         yield _row(_partition(), total)
 
 
-def merged_statistics(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
-    """Rows of `statistics` -> one row: those of one partition, in the order of their numbers."""
+def merged_moments(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
+    """Rows of `moments` -> one row: those of one partition, in the order of their numbers."""
     rows = [row for batch in batches for row in batch.to_pylist()]
     if rows:
         rows.sort(key=lambda row: row["partition"])
-        yield _row(rows[0]["partition"], merge([row["statistics"] for row in rows], column))
+        yield _row(rows[0]["partition"], merge([row["moments"] for row in rows], column))
 
 
-def merge(statistics: Iterable[bytes], column: str) -> Statistics:
+def merge(moments: Iterable[bytes], column: str) -> _native.Moments:
     """Of all together; at least one."""
-
-    def both(a: Statistics, b: Statistics) -> Statistics:
-        _vectors.one_size([len(a.mean), len(b.mean)], column)
-        return a.merged(b)
-
-    return functools.reduce(both, map(Statistics.from_bytes, statistics))
+    total, *others = map(_native.Moments.from_bytes, moments)
+    for other in others:
+        _vectors.one_size([total.dimension, other.dimension], column)
+        total.merge(other)
+    return total
 
 
 def _partition() -> int:
@@ -160,9 +157,9 @@ def _partition() -> int:
     return int(task.partitionId())
 
 
-def _row(partition: int, statistics: Statistics) -> pa.RecordBatch:
-    columns = [pa.array([partition], pa.int32()), pa.array([statistics.to_bytes()], pa.binary())]
-    return pa.RecordBatch.from_arrays(columns, names=["partition", "statistics"])
+def _row(partition: int, moments: _native.Moments) -> pa.RecordBatch:
+    columns = [pa.array([partition], pa.int32()), pa.array([moments.to_bytes()], pa.binary())]
+    return pa.RecordBatch.from_arrays(columns, names=["partition", "moments"])
 
 
 def scaled(
