@@ -88,6 +88,22 @@ class Extraction {
     return static_cast<int64_t>(extraction_->missing()[index]->entries.size());
   }
 
+  void Compute(size_t index, nb::handle progress) {
+    if (index >= size()) throw nb::index_error("there are not so many parts");
+    RunInterruptibly(
+        [&](const Observer& observer, std::stop_token stop) {
+          const extract::PlannedPart* part = extraction_->missing()[index];
+          const auto done = [&](size_t, const extract::ComputedPart& computed) {
+            extraction_->Finish(index, computed);
+          };
+          const Progress start{"features", 0, static_cast<int64_t>(part->entries.size()), 0};
+          return extract::ComputeParts({part}, *job_.source, job_.runner.get(), job_.results.get(),
+                                       extraction_->manifest(), job_.options, done, observer, start,
+                                       std::move(stop));
+        },
+        progress);
+  }
+
   void Finish(size_t index, const nb::bytes& computed) {
     if (index >= size()) throw nb::index_error("there are not so many parts");
     extraction_->Finish(index, Value(extract::ComputedPartFromBytes(View(computed))));
@@ -107,8 +123,6 @@ class Extraction {
     if (flags->watch.on() || flags->profile.profile() != nullptr) {
       return UsageError("--watch, --watch-queue and --profile are for one machine, not a cluster");
     }
-    // Images are decoded in the tasks; here a sandbox would wait for nothing.
-    flags->sandbox = false;
     ARROW_ASSIGN_OR_RAISE(job_, cli::Prepare(*flags));
     cli::Context context(observer);
     context.stop = stop;
@@ -205,6 +219,8 @@ class Reduction {
   }
 
   int64_t rows() const { return opened_->dataset->rows(); }
+
+  int dimension() const { return opened_->dataset->dimension(); }
 
   void Merge(const nb::bytes& moments) {
     Check(WithoutGil([&]() -> Status {
@@ -311,6 +327,8 @@ void AddCluster(nb::module_& module) {
       .def("part", &Extraction::Part, "index"_a,
            "A part that nobody has finished, for compute_part.")
       .def("images", &Extraction::Images, "index"_a, "How many images that part has.")
+      .def("compute", &Extraction::Compute, "index"_a, "progress"_a.none() = nb::none(),
+           "Computes part `index` here, with the network that is loaded, and finishes it.")
       .def("finish", &Extraction::Finish, "index"_a, "computed"_a,
            "What compute_part gave for part `index`. In any order; once more does no harm.")
       .def("commit", &Extraction::Commit,
@@ -324,6 +342,7 @@ void AddCluster(nb::module_& module) {
                         "The driver's half of `pomona reduce`. `args`: RESULTS and flags.")
       .def(nb::init<const Args&, nb::handle>(), "args"_a, "warning"_a.none() = nb::none())
       .def_prop_ro("rows", &Reduction::rows, "Features of the dataset.")
+      .def_prop_ro("dimension", &Reduction::dimension, "Numbers of a feature.")
       .def("blocks", &Reduction::Blocks, "For block_moments and block_projection.")
       .def("merge", &Reduction::Merge, "moments"_a, "Of the next block: in the order of blocks().")
       .def("fit", &Reduction::Fit, "Once every block is merged: what block_projection needs.")

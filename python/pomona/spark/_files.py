@@ -23,9 +23,9 @@ from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["extract", "reduce", "run_extract", "run_reduce"]
 
-# So many blocks (of 2 d images) for each of its threads the driver reduces itself: moments are as
-# large as the features that they are of, and a job of Spark takes seconds.
-BLOCKS_OF_A_DRIVER_THREAD = 32
+# So many images for each number of a feature and each of its threads the driver reduces itself:
+# moments of few images are as large as their features, and a job of Spark takes seconds.
+IMAGES_OF_A_DRIVER_THREAD = 64
 
 _OF_FILES = ("--weights", "--model", "--ca-bundle")  # flags that may name a file
 _NOT_HERE = {
@@ -156,19 +156,17 @@ def run_extract(
     with environment(job.environment):
         with _on_driver():
             extraction = _native.Extraction(job.of_driver, report, warn)
-        contract = extraction.contract
         if len(extraction) == 1:
-            done = _native.compute_part(job.of_driver, contract, extraction.part(0), report)
-            extraction.finish(0, done)
+            extraction.compute(0, report)
         elif len(extraction) > 1:
             job.make_results()
-            for index, done in enumerate(_compute(spark, job, extraction, contract, report)):
+            for index, done in enumerate(_compute(spark, job, extraction, report)):
                 extraction.finish(index, done)
         return dict(json.loads(extraction.commit()))
 
 
 def _compute(
-    spark: SparkSession, job: _Job, extraction: Any, contract: str, report: Report | None
+    spark: SparkSession, job: _Job, extraction: Any, report: Report | None
 ) -> list[bytes]:
     """Every missing part of an extraction, in order, a task each."""
     sc = context(spark)
@@ -177,7 +175,7 @@ def _compute(
     # Paths compress well, and the driver's JVM holds all tasks at once.
     items = [(images[i], zlib.compress(extraction.part(i), 1)) for i in range(len(images))]
     task = on_workers(
-        "compute_parts", job.of_tasks, contract, job.folders, job.environment, finished
+        "compute_parts", job.of_tasks, extraction.contract, job.folders, job.environment, finished
     )
     with errors_of_tasks(), watched(sc, "features", finished, sum(images), report):
         return list(sc.parallelize(items, len(items)).mapPartitions(task).collect())
@@ -191,11 +189,11 @@ def run_reduce(
     with environment(job.environment):
         with _on_driver():
             reduction = _native.Reduction(job.of_driver, warn)
-        blocks = reduction.blocks()
-        if len(blocks) <= BLOCKS_OF_A_DRIVER_THREAD * driver_threads(spark):
+        few = IMAGES_OF_A_DRIVER_THREAD * reduction.dimension * driver_threads(spark)
+        if reduction.rows <= few:
             _, answer = _native.call(["reduce", *job.of_driver], report, warn)
             return dict(json.loads(answer))
-        images = reduction.rows
+        blocks, images = reduction.blocks(), reduction.rows
         for moments in _on_blocks(spark, job, "moments", images, blocks, report):
             reduction.merge(moments)
         pca = reduction.fit()

@@ -19,7 +19,7 @@ FLAGS = {"denoise": "none", "part_images": 8}
 @pytest.fixture
 def every_block(monkeypatch):
     """No block is so few that the driver reduces it itself."""
-    monkeypatch.setattr(_files, "BLOCKS_OF_A_DRIVER_THREAD", 0)
+    monkeypatch.setattr(_files, "IMAGES_OF_A_DRIVER_THREAD", 0)
 
 
 def features_of(files):

@@ -17,6 +17,10 @@ using nlohmann::json;
 // more evenly the threads are busy (MomentsOfBlocks in pca_bench).
 constexpr int64_t kRowsPerColumn = 2;
 
+// The moments of a block are dimension^2 / 2 numbers, which on a cluster go to the driver one block
+// after the other: more blocks than this keep it longer than they save (docs/cluster.md).
+constexpr int64_t kMostBlocks = 256;
+
 // From so many rows on multiplying them, which threads do side by side, costs more than adding two
 // matrices, which they do one after the other (MergePart in pca_bench).
 constexpr int64_t kFoldRows = 256;
@@ -58,7 +62,7 @@ Projected ProjectedFromJson(const json& j) {
 }  // namespace
 
 std::vector<Block> Blocks(const dataset::Dataset& dataset) {
-  const int64_t full = kRowsPerColumn * dataset.dimension();
+  const int64_t full = std::max(kRowsPerColumn * dataset.dimension(), dataset.rows() / kMostBlocks);
   std::vector<Block> blocks;
   for (size_t i = 0; i < dataset.num_parts(); ++i) {
     if (blocks.empty() || blocks.back().rows >= full) blocks.push_back({i, i, 0});

@@ -190,6 +190,22 @@ TEST_F(ReduceTest, SameBytesFromElsewhere) {
   }
 }
 
+TEST_F(ReduceTest, ManyImagesAreNotManyBlocks) {
+  const auto blocks = [&](size_t parts) {
+    dataset::Manifest manifest = Put({DrawPart(0, 9, 4)}).manifest();
+    manifest.parts.assign(parts, manifest.parts[0]);
+    for (auto& part : manifest.parts) part.rows = 1000;
+    return Blocks(dataset::Dataset(*store_, manifest));
+  };
+  EXPECT_EQ(blocks(3).size(), 3U);
+  const std::vector<Block> many = blocks(10'000);
+  EXPECT_LE(many.size(), 256U);
+  EXPECT_GE(many.size(), 200U);
+  EXPECT_EQ(many.front().first, 0U);
+  for (size_t i = 1; i < many.size(); ++i) EXPECT_EQ(many[i].first, many[i - 1].last);
+  EXPECT_EQ(many.back().last, 10'000U);
+}
+
 TEST_F(ReduceTest, BytesOfSomethingElseAreErrors) {
   Moments moments(3);
   const std::vector<float> row = {1, 2, 3};
