@@ -13,6 +13,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "args.h"
+#include "array.h"
 #include "interruptible.h"
 #include "module.h"
 #include "pomona/base/cbor.h"
@@ -32,11 +34,6 @@ namespace {
 
 namespace nb = nanobind;
 using namespace nb::literals;
-
-using Args = std::vector<std::string>;
-
-nb::bytes ToPython(const std::string& bytes) { return nb::bytes(bytes.data(), bytes.size()); }
-std::string_view View(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
 // Of what was made for the latest `args`, the most recently used few: a worker process gets one
 // task after the other of the same application, and loads a network once.
@@ -66,6 +63,20 @@ class Recent {
 
 // --- extraction ---------------------------------------------------------------------------------
 
+// Featurises the images of a part and writes it.
+Result<extract::ComputedPart> ComputeOne(const cli::ExtractJob& job,
+                                         const dataset::Manifest& manifest,
+                                         const extract::PlannedPart& part, const Observer& observer,
+                                         std::stop_token stop) {
+  extract::ComputedPart computed;
+  const auto done = [&](size_t, const extract::ComputedPart& c) { computed = c; };
+  const Progress start{"features", 0, static_cast<int64_t>(part.entries.size()), 0};
+  ARROW_RETURN_NOT_OK(extract::ComputeParts({&part}, *job.source, job.runner.get(),
+                                            job.results.get(), manifest, job.options, done,
+                                            observer, start, std::move(stop)));
+  return computed;
+}
+
 class Extraction {
  public:
   Extraction(const Args& args, nb::handle progress, nb::handle warning) {
@@ -78,34 +89,22 @@ class Extraction {
 
   size_t size() const { return extraction_->missing().size(); }
 
-  nb::bytes Part(size_t index) const {
-    if (index >= size()) throw nb::index_error("there are not so many parts");
-    return ToPython(extract::ToBytes(*extraction_->missing()[index]));
-  }
+  nb::bytes Part(size_t index) const { return ToBytes(extract::ToBytes(At(index))); }
 
-  int64_t Images(size_t index) const {
-    if (index >= size()) throw nb::index_error("there are not so many parts");
-    return static_cast<int64_t>(extraction_->missing()[index]->entries.size());
-  }
+  int64_t Images(size_t index) const { return static_cast<int64_t>(At(index).entries.size()); }
 
   void Compute(size_t index, nb::handle progress) {
-    if (index >= size()) throw nb::index_error("there are not so many parts");
-    RunInterruptibly(
+    const extract::PlannedPart& part = At(index);
+    const auto computed = Interruptible(
         [&](const Observer& observer, std::stop_token stop) {
-          const extract::PlannedPart* part = extraction_->missing()[index];
-          const auto done = [&](size_t, const extract::ComputedPart& computed) {
-            extraction_->Finish(index, computed);
-          };
-          const Progress start{"features", 0, static_cast<int64_t>(part->entries.size()), 0};
-          return extract::ComputeParts({part}, *job_.source, job_.runner.get(), job_.results.get(),
-                                       extraction_->manifest(), job_.options, done, observer, start,
-                                       std::move(stop));
+          return ComputeOne(job_, extraction_->manifest(), part, observer, std::move(stop));
         },
         progress);
+    extraction_->Finish(index, computed);
   }
 
   void Finish(size_t index, const nb::bytes& computed) {
-    if (index >= size()) throw nb::index_error("there are not so many parts");
+    static_cast<void>(At(index));
     extraction_->Finish(index, Value(extract::ComputedPartFromBytes(View(computed))));
   }
 
@@ -118,6 +117,11 @@ class Extraction {
   }
 
  private:
+  const extract::PlannedPart& At(size_t index) const {
+    if (index >= size()) throw nb::index_error("there are not so many parts");
+    return *extraction_->missing()[index];
+  }
+
   Status Begin(const Args& args, const Observer& observer, std::stop_token stop) {
     ARROW_ASSIGN_OR_RAISE(const auto flags, cli::ParseFlags<cli::ExtractFlags>("extract", args));
     if (flags->watch.on() || flags->profile.profile() != nullptr) {
@@ -159,20 +163,12 @@ nb::bytes ComputePart(const Args& args, const std::string& contract, const nb::b
   const extract::PlannedPart planned = Value(extract::PlannedPartFromBytes(View(part)));
   const auto job =
       Value(WithoutGil([&] { return jobs.Get(key, [&] { return TaskJob(args, manifest); }); }));
-  const std::string computed = Interruptible(
-      [&](const Observer& observer, std::stop_token stop) -> Result<std::string> {
-        std::string bytes;
-        const auto done = [&](size_t, const extract::ComputedPart& c) {
-          bytes = extract::ToBytes(c);
-        };
-        const Progress start{"features", 0, static_cast<int64_t>(planned.entries.size()), 0};
-        ARROW_RETURN_NOT_OK(extract::ComputeParts({&planned}, *job->source, job->runner.get(),
-                                                  job->results.get(), manifest, job->options, done,
-                                                  observer, start, std::move(stop)));
-        return bytes;
+  const auto computed = Interruptible(
+      [&](const Observer& observer, std::stop_token stop) {
+        return ComputeOne(*job, manifest, planned, observer, std::move(stop));
       },
       progress);
-  return ToPython(computed);
+  return ToBytes(extract::ToBytes(computed));
 }
 
 // --- reduction ----------------------------------------------------------------------------------
@@ -210,10 +206,10 @@ class Reduction {
     const std::string identity = reduce::DatasetIdentity(opened_->dataset->manifest());
     std::vector<nb::bytes> out;
     for (const reduce::Block& block : reduce::Blocks(*opened_->dataset)) {
-      out.push_back(ToPython(ToCbor({{"dataset", identity},
-                                     {"first", block.first},
-                                     {"last", block.last},
-                                     {"rows", block.rows}})));
+      out.push_back(ToBytes(ToCbor({{"dataset", identity},
+                                    {"first", block.first},
+                                    {"last", block.last},
+                                    {"rows", block.rows}})));
     }
     return out;
   }
@@ -236,7 +232,7 @@ class Reduction {
     if (!warning_.is_none()) {
       for (const std::string& text : warnings_) warning_(text.c_str());
     }
-    return ToPython(reduce::ToBytes(*pca_));
+    return ToBytes(reduce::ToBytes(*pca_));
   }
 
   void Append(const nb::bytes& projected) {
@@ -260,6 +256,14 @@ class Reduction {
   std::optional<reduce::Pca> pca_;
 };
 
+// OpenResults if the dataset there is the one that the driver means.
+Result<std::shared_ptr<Opened>> OpenResults(const Args& args, const std::string& identity) {
+  ARROW_ASSIGN_OR_RAISE(auto opened, OpenResults(args));
+  if (reduce::DatasetIdentity(opened->dataset->manifest()) == identity) return opened;
+  return Conflict("another run has changed the features in " + opened->store->uri() +
+                  " since this reduction began; run it again");
+}
+
 struct TaskBlock {
   std::string dataset;
   reduce::Block block;
@@ -280,15 +284,12 @@ nb::bytes OnBlock(const Args& args, const nb::bytes& block, Work work) {
   const TaskBlock task = Value(ParseBlock(View(block)));
   Args key = args;
   key.push_back(task.dataset);
-  return ToPython(Interruptible([&](const Observer& /*observer*/,
-                                    const std::stop_token& /*stop*/) -> Result<std::string> {
-    ARROW_ASSIGN_OR_RAISE(const auto opened, recent.Get(key, [&] { return OpenResults(args); }));
-    if (reduce::DatasetIdentity(opened->dataset->manifest()) != task.dataset) {
-      return Conflict("another run has changed the features in " + opened->store->uri() +
-                      " since this reduction began; run it again");
-    }
-    return work(*opened->dataset, task.block);
-  }));
+  return ToBytes(Interruptible(
+      [&](const Observer& /*observer*/, const std::stop_token& /*stop*/) -> Result<std::string> {
+        ARROW_ASSIGN_OR_RAISE(const auto opened,
+                              recent.Get(key, [&] { return OpenResults(args, task.dataset); }));
+        return work(*opened->dataset, task.block);
+      }));
 }
 
 nb::bytes BlockMoments(const Args& args, const nb::bytes& block) {
@@ -317,8 +318,8 @@ nb::bytes BlockProjection(const Args& args, const nb::bytes& block, const nb::by
 
 void AddCluster(nb::module_& module) {
   nb::class_<Extraction>(module, "Extraction",
-                         "The driver's half of `pomona extract`: plans here, computes nowhere, "
-                         "commits here. `args`: IMAGES, RESULTS and flags.")
+                         "The driver's half of `pomona extract`: plans here, commits here. `args`: "
+                         "IMAGES, RESULTS and flags.")
       .def(nb::init<const Args&, nb::handle, nb::handle>(), "args"_a,
            "progress"_a.none() = nb::none(), "warning"_a.none() = nb::none())
       .def_prop_ro("contract", &Extraction::Contract,

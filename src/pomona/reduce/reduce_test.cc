@@ -88,6 +88,13 @@ class ReduceTest : public ::testing::Test {
     return dataset::Dataset::Open(*store_).ValueOrDie();
   }
 
+  // 12 parts; 700 columns keep R thin in the parts and dense in the whole, 20 columns are dense.
+  dataset::Dataset PutTwelve(int dimension) {
+    std::vector<dataset::Part> parts;
+    for (int i = 0; i < 12; ++i) parts.push_back(DrawPart(i, i % 3 == 0 ? 300 : 17 + i, dimension));
+    return Put(parts);
+  }
+
   Result<Pca> Run(const dataset::Dataset& dataset, const ReduceOptions& options = {}) {
     Observer observer;
     observer.progress = [this](const Progress& p) { progress_.push_back(p); };
@@ -145,12 +152,9 @@ TEST_F(ReduceTest, IsThePcaOfAllRowsAndReadsBackToTheBit) {
   EXPECT_EQ(projection.values.size(), at * 5);
 }
 
-// 12 parts; 700 columns keep R thin in the parts and dense in the whole, 20 columns are dense.
 TEST_F(ReduceTest, SameBytesForAnyNumberOfThreads) {
   for (const int dimension : {20, 700}) {
-    std::vector<dataset::Part> parts;
-    for (int i = 0; i < 12; ++i) parts.push_back(DrawPart(i, i % 3 == 0 ? 300 : 17 + i, dimension));
-    const auto dataset = Put(parts);
+    const auto dataset = PutTwelve(dimension);
     ASSERT_TRUE(Run(dataset, {{6, 0}, 1}).ok());
     const auto want = AllBytes();
     for (const int threads : {2, 5, 2}) {
@@ -163,9 +167,7 @@ TEST_F(ReduceTest, SameBytesForAnyNumberOfThreads) {
 // Every block and part through bytes, as tasks of a cluster do.
 TEST_F(ReduceTest, SameBytesFromElsewhere) {
   for (const int dimension : {20, 700}) {
-    std::vector<dataset::Part> parts;
-    for (int i = 0; i < 12; ++i) parts.push_back(DrawPart(i, i % 3 == 0 ? 300 : 17 + i, dimension));
-    const auto dataset = Put(parts);
+    const auto dataset = PutTwelve(dimension);
     ASSERT_TRUE(Run(dataset, {{6, 0}, 1}).ok());
     const auto want = AllBytes();
     std::filesystem::remove_all(folder_ / "pca");
