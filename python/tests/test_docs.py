@@ -10,7 +10,8 @@ import pytest
 import pomona
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-MODULES = [m.name for m in pkgutil.iter_modules(pomona.__path__) if m.name not in ("spark",)]
+MODULES = [m.name for m in pkgutil.iter_modules(pomona.__path__)
+           if m.name not in ("spark", "_native")]  # whose examples need a session; which has none
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -28,8 +29,6 @@ def run(test):
 
 @pytest.mark.parametrize("name", ["__init__", *MODULES])
 def test_docstrings(name, tmp_path):
-    if name.startswith("_native"):
-        pytest.skip("has no examples")
     module = pomona if name == "__init__" else importlib.import_module(f"pomona.{name}")
     tests = doctest.DocTestFinder(exclude_empty=True).find(module, module.__name__)
     for i, test in enumerate(tests):

@@ -4,9 +4,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import time
-import urllib.error
-import urllib.request
 
 import pyarrow.fs
 
@@ -33,19 +30,7 @@ class Store:
             [program, *command[1:]], preexec_fn=s3.die_with_parent, cwd=self.folder,
             env=os.environ | {"PATH": path},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + s3.START_SECONDS
-        while not self.answers():
-            assert self.process.poll() is None and time.monotonic() < end, f"no {command[0]}"
-            time.sleep(0.05)
-
-    def answers(self):
-        try:
-            urllib.request.urlopen(self.url, timeout=5).close()
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
-        return True
+        s3.wait_for(self.process, self.url)
 
     def upload(self, folder, prefix):
         for path in sorted(pathlib.Path(folder).rglob("*")):

@@ -1,6 +1,5 @@
 """A real S3 server (versitygw) over a folder of its own, and a proxy that counts and disturbs."""
 import collections
-import contextlib
 import ctypes
 import datetime
 import email.utils
@@ -17,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 VERSION = "v1.8.0"  # as in scripts/setup
@@ -44,6 +44,21 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def wait_for(process, url, context=None):
+    """Until the server that was started answers, whatever it says."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5, context=context).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            assert process.poll() is None, f"{process.args[0]} did not start"
+            assert time.monotonic() < end, f"{process.args[0]} does not answer"
+            time.sleep(0.05)
+
+
 class Server:
     def __init__(self, folder, certificate=None, key=None):
         assert find().exists(), f"no S3 server at {find()}: run scripts/setup test"
@@ -64,14 +79,7 @@ class Server:
              "posix", self.folder / "data"],
             env=env, preexec_fn=die_with_parent, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        for _ in range(START_SECONDS * 20):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(self.url + "/health", timeout=1,
-                                       context=ssl._create_unverified_context())
-                return
-            assert self.process.poll() is None, "the S3 server did not start"
-            time.sleep(0.05)
-        raise AssertionError("the S3 server does not answer")
+        wait_for(self.process, self.url + "/health", ssl._create_unverified_context())
 
     def stop(self):
         self.process.kill()
@@ -96,13 +104,7 @@ class Moto:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
             cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(START_SECONDS * 10):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(self.url, timeout=5).close()
-                return
-            assert self.process.poll() is None, "moto did not start"
-            time.sleep(0.1)
-        raise AssertionError("moto does not answer")
+        wait_for(self.process, self.url)
 
     def stop(self):
         self.process.kill()

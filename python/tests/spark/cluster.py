@@ -1,14 +1,14 @@
 """A Spark cluster on loopback: one master, two workers, applications."""
-import ctypes
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import time
 
 import pyspark
+
+import server as s3  # tests/s3, which conftest.py has put on the path
 
 START_SECONDS = 120
 HOME = pathlib.Path(pyspark.__file__).parent
@@ -25,15 +25,9 @@ def environment(**more):
 
 def hadoop_aws():
     """The folder of jars for s3a://, where `scripts/setup test` puts it."""
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    folder = pathlib.Path(cache) / f"pomona/tools/hadoop-aws-{HADOOP}"
+    folder = s3.find().parent / f"hadoop-aws-{HADOOP}"
     assert folder.exists(), f"no jars at {folder}: run scripts/setup test"
     return folder
-
-
-def die_with_parent():
-    """The process ends with the tests, however they end."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Cluster:
@@ -59,7 +53,7 @@ class Cluster:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [HOME / "bin/spark-class", *command], cwd=self.folder, stdout=out, stderr=out,
-                env=environment(SPARK_DAEMON_MEMORY="256m"), preexec_fn=die_with_parent)
+                env=environment(SPARK_DAEMON_MEMORY="256m"), preexec_fn=s3.die_with_parent)
         self.processes.append(process)
         end = time.monotonic() + START_SECONDS
         while not (found := re.search(pattern, log.read_text(errors="replace"))):

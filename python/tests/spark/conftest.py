@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-import cluster as spark_cluster
-
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -24,6 +22,8 @@ def _load(name, path):
 
 s3_tests = _load("s3_conftest", ROOT / "tests/s3/conftest.py")
 s3, e2e = s3_tests.s3, s3_tests.e2e
+
+import cluster as spark_cluster  # which needs tests/s3 on the path
 
 server = s3_tests.server
 bucket = s3_tests.bucket
