@@ -106,14 +106,20 @@ class Visitor {
     if (item.size() == 0) {
       return Outcome<std::vector<float>>(Rejection{Reason::kEmpty, "an array without pixels", {}});
     }
-    return featurizer_.Run(image::Image{static_cast<int>(item.shape(1)),
-                                        static_cast<int>(item.shape(0)),
-                                        {item.data(), item.data() + item.size()}});
+    return Infer(featurizer_.Prepare(image::Image{static_cast<int>(item.shape(1)),
+                                                  static_cast<int>(item.shape(0)),
+                                                  {item.data(), item.data() + item.size()}}));
   }
 
  private:
   Answer FromFile(const Outcome<std::vector<uint8_t>>& bytes) const {
-    ARROW_ASSIGN_OR_RAISE(auto done, featurizer_.Run({}, bytes));
+    return Infer(featurizer_.Prepare({}, bytes));
+  }
+
+  Answer Infer(Result<Outcome<extract::Prepared>> prepared) const {
+    ARROW_RETURN_NOT_OK(prepared.status());
+    if (!prepared->ok()) return Outcome<std::vector<float>>(prepared->rejection());
+    ARROW_ASSIGN_OR_RAISE(auto done, featurizer_.Infer(std::move(*prepared).value()));
     if (!done.ok()) return Outcome<std::vector<float>>(done.rejection());
     return Outcome<std::vector<float>>(std::move(done.value().feature));
   }

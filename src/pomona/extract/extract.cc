@@ -185,6 +185,7 @@ Status ComputeParts(const std::vector<const PlannedPart*>& parts, const io::Sour
   const PipelineOptions pipeline{
       runner->dimension(),
       options.threads,
+      options.group_bytes,
       {.max_file_bytes = options.limits.max_bytes, .memory_bytes = options.read_ahead_bytes}};
   return RunParts(parts, source, featurizer, pipeline, write, observer, std::move(progress),
                   std::move(stop));

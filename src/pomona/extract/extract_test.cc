@@ -134,6 +134,17 @@ TEST_F(ExtractTest, BytesDoNotDependOnThreads) {
   }
 }
 
+// Which reads ahead, and so takes at a time, few images or one.
+TEST_F(ExtractTest, BytesDoNotDependOnMemory) {
+  ASSERT_TRUE(Run("much").ok());
+  for (const int64_t bytes : {1, 100'000}) {
+    options_.read_ahead_bytes = bytes;
+    ASSERT_TRUE(Run("little").ok());
+    EXPECT_EQ(Files("much"), Files("little")) << bytes;
+    fs::remove_all(folder_ / "little");
+  }
+}
+
 TEST_F(ExtractTest, PartsComputedElsewhereAreTheSame) {
   ASSERT_TRUE(Run("here").ok());
   const auto source = io::OpenSource(images_.string(), {}).ValueOrDie();

@@ -10,14 +10,23 @@
 namespace pomona::extract {
 namespace {
 
+// More gain nothing (docs/architecture.md).
+constexpr int64_t kMostInGroup = 64;
+
 Rejection OutOfMemory() {
   return {Reason::kNoMemory, "this machine has not enough free memory to decode it", {}};
 }
 
 }  // namespace
 
-Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry,
-                                                          const std::vector<uint8_t>& bytes) const {
+size_t Featurizer::GroupSize(int64_t bytes, size_t remaining, int threads) const {
+  const int64_t fit = bytes / (int64_t{3} * recipe_.width * recipe_.height);
+  const auto share = static_cast<int64_t>(remaining) / (2 * threads);
+  return static_cast<size_t>(std::clamp<int64_t>(std::min(fit, share), 1, kMostInGroup));
+}
+
+Result<Outcome<Prepared>> Featurizer::DecodeAndPrepare(const io::Entry& entry,
+                                                       const std::vector<uint8_t>& bytes) const {
   ARROW_ASSIGN_OR_RAISE(
       const auto decoded,
       Timed(
@@ -39,35 +48,33 @@ Result<Outcome<Featurizer::Prepared>> Featurizer::Prepare(const io::Entry& entry
   return Outcome<Prepared>(std::move(out));
 }
 
-Result<Outcome<std::vector<float>>> Featurizer::Infer(const image::Image& prepared,
-                                                      const std::string& path) const {
+Result<Outcome<Prepared>> Featurizer::Prepare(const io::Entry& entry,
+                                              const Outcome<std::vector<uint8_t>>& bytes) const
+    try {
+  if (!bytes.ok()) return Outcome<Prepared>(bytes.rejection());
+  return DecodeAndPrepare(entry, bytes.value());
+} catch (const std::bad_alloc&) {
+  return Outcome<Prepared>(OutOfMemory());
+}
+
+Result<Outcome<Prepared>> Featurizer::Prepare(const image::Image& decoded) const try {
+  return Outcome<Prepared>(Prepared{{}, image::Prepare(decoded, recipe_, profile_)});
+} catch (const std::bad_alloc&) {
+  return Outcome<Prepared>(OutOfMemory());
+}
+
+Result<Outcome<Featurized>> Featurizer::Infer(Prepared prepared) const try {
   std::vector<float> feature(static_cast<size_t>(runner_->dimension()));
   ARROW_RETURN_NOT_OK(Timed(
-      profile_, "infer", [&] { return runner_->Run(prepared.rgb, feature); }, path));
+      profile_, "infer", [&] { return runner_->Run(prepared.image.rgb, feature); },
+      prepared.row.path));
   if (!std::all_of(feature.begin(), feature.end(), [](float v) { return std::isfinite(v); })) {
-    return Outcome<std::vector<float>>(
+    return Outcome<Featurized>(
         Rejection{Reason::kNonFinite, "the network gave a NaN or an infinity for it", {}});
   }
-  return Outcome<std::vector<float>>(std::move(feature));
-}
-
-Result<Outcome<Featurized>> Featurizer::Run(const io::Entry& entry,
-                                            const Outcome<std::vector<uint8_t>>& bytes) const try {
-  if (!bytes.ok()) return Outcome<Featurized>(bytes.rejection());
-  ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(entry, bytes.value()));
-  if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
-  ARROW_ASSIGN_OR_RAISE(auto feature, Infer(prepared.value().image, entry.path));
-  if (!feature.ok()) return Outcome<Featurized>(feature.rejection());
-  return Outcome<Featurized>(
-      Featurized{std::move(prepared.value().row), std::move(feature).value()});
+  return Outcome<Featurized>(Featurized{std::move(prepared.row), std::move(feature)});
 } catch (const std::bad_alloc&) {
   return Outcome<Featurized>(OutOfMemory());
-}
-
-Result<Outcome<std::vector<float>>> Featurizer::Run(const image::Image& decoded) const try {
-  return Infer(image::Prepare(decoded, recipe_, profile_), {});
-} catch (const std::bad_alloc&) {
-  return Outcome<std::vector<float>>(OutOfMemory());
 }
 
 }  // namespace pomona::extract

@@ -18,12 +18,18 @@
 
 namespace pomona::extract {
 
+// An image that is ready for the network.
+struct Prepared {
+  dataset::Row row;
+  image::Image image;
+};
+
 struct Featurized {
   dataset::Row row;
   std::vector<float> feature;
 };
 
-// Decodes, prepares and runs one image. A rejection is about the image; an error (the network
+// Decodes, prepares and runs images. A rejection is about the image; an error (the network
 // or the sandbox failed) ends the run. Decodes in `sandbox` if there is one. `profile`, if any,
 // gets the stages "decode", "resize", "denoise" and "infer". Thread-safe.
 class Featurizer {
@@ -32,22 +38,22 @@ class Featurizer {
              image::Sandbox* sandbox = nullptr, Profile* profile = nullptr)
       : runner_(runner), recipe_(recipe), limits_(limits), sandbox_(sandbox), profile_(profile) {}
 
-  // `bytes` is what the source gave for `entry`.
-  Result<Outcome<Featurized>> Run(const io::Entry& entry,
-                                  const Outcome<std::vector<uint8_t>>& bytes) const;
-  // The same from pixels on.
-  Result<Outcome<std::vector<float>>> Run(const image::Image& decoded) const;
+  // How many images one of `threads` should prepare before it runs them, if `remaining` are left
+  // and those that are prepared may take `bytes`: a network is faster on images in a row than in
+  // turns with other work. Fewer towards the end, so that all threads end at the same time.
+  size_t GroupSize(int64_t bytes, size_t remaining, int threads) const;
+
+  // All but the network. `bytes` is what the source gave for `entry`.
+  Result<Outcome<Prepared>> Prepare(const io::Entry& entry,
+                                    const Outcome<std::vector<uint8_t>>& bytes) const;
+  // The same from pixels on; the row stays empty.
+  Result<Outcome<Prepared>> Prepare(const image::Image& decoded) const;
+  // The network.
+  Result<Outcome<Featurized>> Infer(Prepared prepared) const;
 
  private:
-  struct Prepared {
-    dataset::Row row;
-    image::Image image;
-  };
-
-  Result<Outcome<Prepared>> Prepare(const io::Entry& entry,
-                                    const std::vector<uint8_t>& bytes) const;
-  Result<Outcome<std::vector<float>>> Infer(const image::Image& prepared,
-                                            const std::string& path) const;
+  Result<Outcome<Prepared>> DecodeAndPrepare(const io::Entry& entry,
+                                             const std::vector<uint8_t>& bytes) const;
 
   model::Runner* runner_;
   const image::Recipe& recipe_;

@@ -78,8 +78,9 @@ Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options)
                       std::to_string(least / 1'000'000 + 1) +
                       "MB or more, fewer --threads or smaller --part-images");
   }
+  options->group_bytes = std::min(options->group_bytes, (memory - least) / 2 / options->threads);
   // A quarter for files, three for pixels.
-  const int64_t free = memory - fixed;
+  const int64_t free = memory - fixed - options->threads * options->group_bytes;
   const int64_t files = free / 4 / (twice ? 2 : 1);
   options->read_ahead_bytes = std::min(options->read_ahead_bytes, files);
   image::DecodeLimits& limits = options->limits;

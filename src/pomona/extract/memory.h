@@ -13,9 +13,10 @@ namespace pomona::extract {
 // for each pixel (bad_images.test decodes such a file under --memory).
 inline constexpr int64_t kBytesPerPixel = 12;
 
-// Lowers options->limits and options->read_ahead_bytes to what fits: `memory` bytes less what the
-// process takes once every thread has run `runner` and the processes of the sandbox, less the parts
-// being built. UsageError that says how much it takes if images of one megapixel would not fit.
+// Lowers options->limits, group_bytes and read_ahead_bytes to what fits: `memory` bytes less what
+// the process takes once every thread has run `runner` and the processes of the sandbox, less the
+// parts being built. UsageError that says how much it takes if images of one megapixel would not
+// fit.
 Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options);
 
 }  // namespace pomona::extract

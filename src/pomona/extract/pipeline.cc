@@ -1,5 +1,6 @@
 #include "pomona/extract/pipeline.h"
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,14 +14,22 @@ namespace pomona::extract {
 namespace {
 
 // Enough to keep every thread busy while the writer is, few enough that memory stays flat.
-constexpr int kImagesInFlightPerThread = 16;
+constexpr int kGroupsInFlightPerThread = 4;
+
+// What all threads have in work is at most one share of what may be read ahead, so that what they
+// take next is being read.
+constexpr int kShares = 2;
 
 struct Item {
   size_t index = 0;  // among the images of all parts
   size_t part = 0;
   const PlannedEntry* image = nullptr;
+  std::optional<Outcome<Prepared>> prepared;
   std::optional<Outcome<Featurized>> outcome;
 };
+
+// What a thread takes at a time.
+using Group = std::vector<Item>;
 
 std::vector<const io::Entry*> Entries(const std::vector<const PlannedPart*>& parts) {
   std::vector<const io::Entry*> entries;
@@ -28,6 +37,12 @@ std::vector<const io::Entry*> Entries(const std::vector<const PlannedPart*>& par
     for (const PlannedEntry& image : part->entries) entries.push_back(&image.entry);
   }
   return entries;
+}
+
+size_t CountImages(const std::vector<const PlannedPart*>& parts) {
+  size_t images = 0;
+  for (const PlannedPart* part : parts) images += part->entries.size();
+  return images;
 }
 
 // The stages share this; `first_error` may be set by any thread.
@@ -38,6 +53,11 @@ class Pipeline {
            const std::function<Status(size_t, const dataset::Part&)>& write,
            const Observer& observer, Progress progress, std::stop_token stop)
       : parts_(parts),
+        images_(CountImages(parts)),
+        threads_(options.threads),
+        group_bytes_(options.group_bytes),
+        images_of_a_group_(options.read_ahead.images / kShares / static_cast<size_t>(threads_)),
+        bytes_of_a_group_(options.read_ahead.memory_bytes / kShares / threads_),
         read_kind_(source.remote() ? Profile::Kind::kWaiting : Profile::Kind::kBusy),
         ahead_(source, Entries(parts), options.read_ahead, stop),
         featurizer_(featurizer),
@@ -47,35 +67,39 @@ class Pipeline {
         progress_(std::move(progress)),
         stop_(std::move(stop)) {}
 
-  // The next image, or nullptr at the end, after an error, or when stopped.
-  std::unique_ptr<Item> Next() {
-    if (part_ == parts_.size() || stop_.stop_requested() || failed()) return nullptr;
-    auto item = std::make_unique<Item>();
-    item->index = index_++;
-    item->part = part_;
-    item->image = &parts_[part_]->entries[image_];
-    if (++image_ == parts_[part_]->entries.size()) {
-      ++part_;
-      image_ = 0;
-    }
-    return item;
+  // The next images, or nullptr at the end, after an error, or when stopped.
+  std::unique_ptr<Group> Next() {
+    if (index_ == images_ || ended()) return nullptr;
+    const size_t most = std::min(featurizer_.GroupSize(group_bytes_, images_ - index_, threads_),
+                                 images_of_a_group_);
+    auto group = std::make_unique<Group>();
+    int64_t bytes = 0;
+    do {
+      group->push_back(NextItem());
+      bytes += group->back().image->entry.size;
+    } while (group->size() < most && bytes < bytes_of_a_group_);
+    return group;
   }
 
-  void Work(Item* item) {
-    if (failed() || stop_.stop_requested()) return;
-    auto outcome = Featurize(*item);
-    if (outcome.ok()) {
-      item->outcome = std::move(*outcome);
-    } else if (!stop_.stop_requested()) {
-      Fail(outcome.status());
+  void Work(Group* group) {
+    for (Item& item : *group) {
+      if (ended()) return;
+      Keep(Prepare(item), &item.prepared);
+    }
+    for (Item& item : *group) {
+      if (ended()) return;
+      Keep(Infer(std::move(*item.prepared)), &item.outcome);
+      item.prepared.reset();
     }
   }
 
-  void Collect(std::unique_ptr<Item> item) {
-    if (!item->outcome) return;  // stopped or failed
-    if (building_.dimension == 0) building_.dimension = dimension_;
-    Append(std::move(*item));
-    observer_.Report(progress_);
+  void Collect(std::unique_ptr<Group> group) {
+    for (Item& item : *group) {
+      if (!item.outcome) return;  // stopped or failed
+      if (building_.dimension == 0) building_.dimension = dimension_;
+      Append(std::move(item));
+      observer_.Report(progress_);
+    }
   }
 
   Status Finish() {
@@ -87,13 +111,38 @@ class Pipeline {
   }
 
  private:
-  Result<Outcome<Featurized>> Featurize(const Item& item) {
+  bool ended() const { return failed() || stop_.stop_requested(); }
+
+  Item NextItem() {
+    Item item{index_++, part_, &parts_[part_]->entries[image_], {}, {}};
+    if (++image_ == parts_[part_]->entries.size()) {
+      ++part_;
+      image_ = 0;
+    }
+    return item;
+  }
+
+  Result<Outcome<Prepared>> Prepare(const Item& item) {
     const io::Entry& entry = item.image->entry;
     ARROW_ASSIGN_OR_RAISE(const auto bytes,
                           Timed(
                               observer_.profile, "read", [&] { return ahead_.Take(item.index); },
                               entry.path, read_kind_));
-    return featurizer_.Run(entry, bytes);
+    return featurizer_.Prepare(entry, bytes);
+  }
+
+  Result<Outcome<Featurized>> Infer(Outcome<Prepared> prepared) const {
+    if (!prepared.ok()) return Outcome<Featurized>(prepared.rejection());
+    return featurizer_.Infer(std::move(prepared).value());
+  }
+
+  template <typename T>
+  void Keep(Result<Outcome<T>> result, std::optional<Outcome<T>>* kept) {
+    if (result.ok()) {
+      *kept = std::move(*result);
+    } else if (!stop_.stop_requested()) {
+      Fail(result.status());
+    }
   }
 
   void Append(Item item) {
@@ -128,6 +177,11 @@ class Pipeline {
   }
 
   const std::vector<const PlannedPart*>& parts_;
+  const size_t images_;
+  const int threads_;
+  const int64_t group_bytes_;
+  const size_t images_of_a_group_;
+  const int64_t bytes_of_a_group_;
   const Profile::Kind read_kind_;
   io::ReadAhead ahead_;
   const Featurizer& featurizer_;
@@ -160,20 +214,20 @@ Status RunParts(const std::vector<const PlannedPart*>& parts, const io::Source& 
   tbb::task_arena arena(options.threads);
   arena.execute([&] {
     tbb::parallel_pipeline(
-        static_cast<size_t>(options.threads) * kImagesInFlightPerThread,
-        tbb::make_filter<void, Item*>(tbb::filter_mode::serial_in_order,
-                                      [&](tbb::flow_control& flow) -> Item* {
-                                        auto item = pipeline.Next();
-                                        if (item == nullptr) flow.stop();
-                                        return item.release();
-                                      }) &
-            tbb::make_filter<Item*, Item*>(tbb::filter_mode::parallel,
-                                           [&](Item* item) {
-                                             pipeline.Work(item);
-                                             return item;
-                                           }) &
-            tbb::make_filter<Item*, void>(tbb::filter_mode::serial_in_order, [&](Item* item) {
-              pipeline.Collect(std::unique_ptr<Item>(item));
+        static_cast<size_t>(options.threads) * kGroupsInFlightPerThread,
+        tbb::make_filter<void, Group*>(tbb::filter_mode::serial_in_order,
+                                       [&](tbb::flow_control& flow) -> Group* {
+                                         auto group = pipeline.Next();
+                                         if (group == nullptr) flow.stop();
+                                         return group.release();
+                                       }) &
+            tbb::make_filter<Group*, Group*>(tbb::filter_mode::parallel,
+                                             [&](Group* group) {
+                                               pipeline.Work(group);
+                                               return group;
+                                             }) &
+            tbb::make_filter<Group*, void>(tbb::filter_mode::serial_in_order, [&](Group* group) {
+              pipeline.Collect(std::unique_ptr<Group>(group));
             }));
   });
   return pipeline.Finish();

@@ -18,14 +18,16 @@ namespace pomona::extract {
 struct PipelineOptions {
   int dimension = 0;  // of a feature
   int threads = 1;
+  int64_t group_bytes = 0;  // of prepared images, a thread
   io::ReadAheadOptions read_ahead;
 };
 
 // Featurises the images of `parts` and hands each part, complete and in order, to `write(index in
-// parts, part)`. Images of later parts are in work while an earlier one is written; a few images a
-// thread are in flight, whatever the number of images. Each image is one task from bytes to vector:
-// its pixels never leave the core that decoded them, and no thread waits for another stage but for
-// bytes that come over a network, which are read ahead. Reports progress from `progress` on.
+// parts, part)`. Images of later parts are in work while an earlier one is written; a few groups of
+// images a thread are in flight, whatever the number of images. A group is one task from bytes to
+// vectors: first all of it is prepared, then all of it goes through the network. Its pixels never
+// leave the core that decoded them, and no thread waits for another stage but for bytes that come
+// over a network, which are read ahead. Reports progress from `progress` on.
 // Cancelled if stopped; the first error otherwise.
 Status RunParts(const std::vector<const PlannedPart*>& parts, const io::Source& source,
                 const Featurizer& featurizer, const PipelineOptions& options,
