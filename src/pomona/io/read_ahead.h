@@ -20,7 +20,8 @@ struct ReadAheadOptions {
   int64_t max_file_bytes = 0;                 // larger files are kTooLarge and not read
   int64_t memory_bytes = int64_t{256} << 20;  // read and not yet taken, by the sizes listed
   size_t images = 1024;                       // read and not yet taken
-  int threads = 256;                          // reads under way at most; what a store can bear of
+  int threads = 256;                          // reads under way at most: kFirstThreads, and more
+                                              // while Take has to wait; what a store can bear of
                                               // them its source finds out itself (Limiter)
 };
 
@@ -28,6 +29,8 @@ struct ReadAheadOptions {
 // reading does not wait for a network (Source::remote), there are no threads and Take reads.
 class ReadAhead {
  public:
+  static constexpr size_t kFirstThreads = 64;
+
   // `source` and what `entries` point to must outlive it.
   ReadAhead(const Source& source, std::vector<const Entry*> entries,
             const ReadAheadOptions& options, std::stop_token stop);
@@ -63,7 +66,9 @@ class ReadAhead {
   std::unordered_map<size_t, Result<Bytes>> results_;  // of what is kRead
   size_t next_ = 0;                                    // no index before it is kWaiting
   size_t ahead_ = 0;                                   // how many are kReading or kRead
-  int64_t in_memory_ = 0;                              // Cost of what is kReading or kRead
+  int64_t in_memory_ = 0;                              // Cost of what is kReading or kRead,
+  int64_t read_bytes_ = 0;                             // and of what is kRead
+  bool filling_ = true;                                // see MayRead
   std::vector<std::jthread> threads_;
 };
 

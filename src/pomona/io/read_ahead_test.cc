@@ -118,6 +118,35 @@ TEST_F(ReadAheadTest, HoldsNoMoreImagesThanItMay) {
   ExpectHoldsEight({.max_file_bytes = 100, .images = 8});
 }
 
+TEST_F(ReadAheadTest, ReadsInBursts) {
+  const SlowSource source(true);
+  ReadAhead ahead(source, pointers_, {.max_file_bytes = 100, .images = 8}, {});
+  const auto wait_for_reads = [&](int n) {
+    while (source.reads < n || source.under_way > 0) std::this_thread::yield();
+  };
+  wait_for_reads(8);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(Text(ahead.Take(i)), entries_[i].path);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(source.reads, 8);
+  EXPECT_EQ(Text(ahead.Take(3)), "3");
+  wait_for_reads(12);
+}
+
+TEST_F(ReadAheadTest, ReadsMoreAtATimeWhileTakeWaits) {
+  SlowSource source(true);
+  source.delay = std::chrono::hours(1);
+  std::stop_source stop;
+  ReadAhead ahead(source, pointers_, {.max_file_bytes = 100}, stop.get_token());
+  constexpr int kFirst = ReadAhead::kFirstThreads;
+  while (source.under_way < kFirst) std::this_thread::yield();
+  EXPECT_EQ(source.under_way, kFirst);
+  std::vector<std::jthread> threads;
+  for (size_t i = 0; i < 3; ++i) threads.emplace_back([&, i] { (void)ahead.Take(i); });
+  while (source.under_way < kFirst + 3) std::this_thread::yield();
+  EXPECT_EQ(source.under_way, kFirst + 3);
+  stop.request_stop();
+}
+
 TEST_F(ReadAheadTest, ReadsWhatIsLargerThanItsMemory) {
   for (Entry& entry : entries_) entry.size = 1000;
   const SlowSource source(true);
