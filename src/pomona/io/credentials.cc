@@ -1,8 +1,9 @@
 #include "pomona/io/credentials.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -13,17 +14,21 @@
 
 #include "pomona/base/environment.h"
 #include "pomona/base/hash.h"
+#include "pomona/io/aws_profile.h"
+#include "pomona/io/web_identity.h"
 
 namespace pomona::io {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = std::chrono::system_clock;
 
 // The SDK renews credentials minutes before they expire.
 constexpr auto kAskAgainAfter = std::chrono::seconds(30);
+constexpr auto kBeforeExpiry = std::chrono::minutes(5);  // a web identity's are renewed
+constexpr auto kLeastPause = std::chrono::seconds(1);    // between two questions to STS
 
 // Three questions to a provider, which may renew between them.
-AwsCredentials Ask(const arrow::fs::S3Options& options) {
+AwsCredentials AskOnce(const arrow::fs::S3Options& options) {
   AwsCredentials now;
   do {
     now = {options.GetAccessKey(), options.GetSecretKey(), options.GetSessionToken()};
@@ -44,55 +49,60 @@ Status StartSdk() {
   return started;
 }
 
-std::string ProfileName() {
-  for (const char* name : {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
-    if (std::string profile = Env(name); !profile.empty()) return profile;
-  }
-  return "default";
+// Whether one before a web identity in the chain has any.
+bool EnvironmentOrProfileHas() {
+  return !Env("AWS_ACCESS_KEY_ID").empty() || !AwsSetting("aws_access_key_id").empty() ||
+         !AwsSetting("credential_process").empty();
 }
 
-std::string FileOfAws(const char* variable, const std::string& name) {
-  const std::string file = Env(variable);
-  return file.empty() ? Env("HOME") + "/.aws/" + name : file;
-}
+struct Grant {
+  AwsCredentials who;
+  Clock::time_point ask_again;
+  Clock::time_point expire;  // the past if the SDK takes care of that
+};
+using Ask = std::function<Result<Grant>()>;
 
-std::string Trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
-// The value of `key` in a section of one of the SDK's INI files; "" without it.
-std::string IniValue(const std::string& file, const std::string& section, const std::string& key) {
-  std::ifstream in(file);
-  bool inside = false;
-  for (std::string line; std::getline(in, line);) {
-    line = Trimmed(line);
-    if (line.starts_with('[')) {
-      const std::string name = Trimmed(line.substr(1, line.find(']') - 1));
-      inside = name == section || name == "profile " + section;
+// The SDK's chain. It keeps what it found for minutes, so one that was just made asks anew.
+Result<Ask> AskSdk() {
+  ARROW_RETURN_NOT_OK(StartSdk());
+  return [options = arrow::fs::S3Options::Defaults()]() -> Result<Grant> {
+    const AwsCredentials who = AskOnce(options);
+    if (who.access_key.empty() || who.secret_key.empty()) {
+      return Status::IOError("no AWS credentials from ", DescribeAwsCredentials(),
+                             ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, "
+                             "give this machine a role, or read a public bucket with "
+                             "--no-sign-request");
     }
-    const size_t equals = line.find('=');
-    if (inside && equals != std::string::npos && Trimmed(line.substr(0, equals)) == key) {
-      return Trimmed(line.substr(equals + 1));
-    }
-  }
-  return "";
+    return Grant{who, Clock::now() + kAskAgainAfter, {}};
+  };
 }
 
-bool ProfileHas(const std::string& key) {
-  return !IniValue(FileOfAws("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ProfileName(), key)
-              .empty() ||
-         !IniValue(FileOfAws("AWS_CONFIG_FILE", "config"), ProfileName(), key).empty();
+Ask AskSts(const WebIdentity& identity) {
+  return [identity]() -> Result<Grant> {
+    const auto given = AssumeRole(identity);
+    if (!given.ok()) {
+      return WithContext(given.status(), "no AWS credentials from " + DescribeAwsCredentials());
+    }
+    const auto now = Clock::now();
+    return Grant{given->who, std::max(now + kLeastPause, given->expire - kBeforeExpiry),
+                 given->expire};
+  };
+}
+
+// A web identity that is refused is an error, not a reason to go on as the machine's role.
+Result<Ask> MakeAsk() {
+  if (const auto identity = FindWebIdentity(); identity && !EnvironmentOrProfileHas()) {
+    return AskSts(*identity);
+  }
+  return AskSdk();
 }
 
 }  // namespace
 
 struct AwsCredentialChain::State {
-  arrow::fs::S3Options options;
+  Ask ask;
   std::mutex mutex;
-  AwsCredentials last;
-  Clock::time_point asked;
+  Grant last;
   std::optional<Clock::time_point> renewed_in_vain;
 };
 
@@ -100,55 +110,51 @@ AwsCredentialChain::AwsCredentialChain(std::unique_ptr<State> state) : state_(st
 AwsCredentialChain::~AwsCredentialChain() = default;
 
 Result<std::unique_ptr<AwsCredentialChain>> AwsCredentialChain::Make() {
-  ARROW_RETURN_NOT_OK(StartSdk());
   auto state = std::make_unique<State>();
-  state->options = arrow::fs::S3Options::Defaults();
+  ARROW_ASSIGN_OR_RAISE(state->ask, MakeAsk());
   return std::unique_ptr<AwsCredentialChain>(new AwsCredentialChain(std::move(state)));
 }
 
 Result<AwsCredentials> AwsCredentialChain::Get() {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  if (!state.last.access_key.empty() && Clock::now() - state.asked < kAskAgainAfter) {
-    return state.last;
+  if (Clock::now() < state.last.ask_again) return state.last.who;
+  auto granted = state.ask();
+  if (granted.ok()) {
+    state.last = *std::move(granted);
+  } else if (Clock::now() < state.last.expire) {  // what there is does for now
+    state.last.ask_again = Clock::now() + kAskAgainAfter;
+  } else {
+    return granted.status();
   }
-  const AwsCredentials now = Ask(state.options);
-  if (now.access_key.empty() || now.secret_key.empty()) {
-    return Status::IOError("no AWS credentials from ", DescribeAwsCredentials(),
-                           ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, give "
-                           "this machine a role, or read a public bucket with --no-sign-request");
-  }
-  state.last = now;
-  state.asked = Clock::now();
-  return now;
+  return state.last.who;
 }
 
-// A chain of its own: those of the SDK keep what they found for minutes. All requests that are
-// under way are refused together, and one of them asks for all.
+// By a chain of its own. All requests that are under way are refused together, and one of them asks
+// for all.
 bool AwsCredentialChain::Renew(const AwsCredentials& refused) {
   State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  if (state.last != refused) return true;
+  if (state.last.who != refused) return true;
   if (state.renewed_in_vain && Clock::now() - *state.renewed_in_vain < kAskAgainAfter) return false;
-  arrow::fs::S3Options options = arrow::fs::S3Options::Defaults();
-  const AwsCredentials now = Ask(options);
-  if (now == refused || now.access_key.empty() || now.secret_key.empty()) {
+  auto ask = MakeAsk();
+  auto granted = ask.ok() ? (*ask)() : ask.status();
+  if (!granted.ok() || granted->who == refused) {
     state.renewed_in_vain = Clock::now();
     return false;
   }
-  state.options = std::move(options);
-  state.last = now;
-  state.asked = Clock::now();
+  state.ask = *std::move(ask);
+  state.last = *std::move(granted);
   return true;
 }
 
 std::string DescribeAwsCredentials() {
   if (!Env("AWS_ACCESS_KEY_ID").empty()) return "the environment (AWS_ACCESS_KEY_ID)";
+  if (!EnvironmentOrProfileHas() && FindWebIdentity()) return "a web identity";
   for (const char* key :
        {"aws_access_key_id", "credential_process", "role_arn", "sso_session", "sso_start_url"}) {
-    if (ProfileHas(key)) return "the profile " + ProfileName() + " (" + key + ")";
+    if (!AwsSetting(key).empty()) return "the profile " + AwsProfile() + " (" + key + ")";
   }
-  if (!Env("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) return "a web identity";
   if (!Env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty() ||
       !Env("AWS_CONTAINER_CREDENTIALS_FULL_URI").empty()) {
     return "the role of this container";
@@ -158,8 +164,7 @@ std::string DescribeAwsCredentials() {
 
 std::string AwsRegion(const std::string& given) {
   for (const std::string& region :
-       {given, Env("AWS_REGION"), Env("AWS_DEFAULT_REGION"),
-        IniValue(FileOfAws("AWS_CONFIG_FILE", "config"), ProfileName(), "region")}) {
+       {given, Env("AWS_REGION"), Env("AWS_DEFAULT_REGION"), AwsSetting("region")}) {
     if (!region.empty()) return region;
   }
   return "us-east-1";

@@ -18,9 +18,9 @@ struct AwsCredentials {
   bool operator==(const AwsCredentials&) const = default;
 };
 
-// The usual chain, as the AWS SDK in Arrow goes through it: environment variables, the profile of
-// ~/.aws, a web identity (IRSA), single sign-on, the role of the container or the instance. Renewed
-// before they expire. Thread-safe.
+// The usual chain, in the AWS SDK's order: environment variables, the profile of ~/.aws, a web
+// identity (IRSA), single sign-on, the role of the container or the instance. Renewed before they
+// expire. Thread-safe.
 class AwsCredentialChain {
  public:
   static Result<std::unique_ptr<AwsCredentialChain>> Make();

@@ -64,6 +64,23 @@ void InitializeOnce() {
 
 }  // namespace
 
+std::string UriEncoded(std::string_view text, bool keep_slashes) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool digit = c >= '0' && c <= '9';
+    if (letter || digit || std::string_view("-._~").find(c) != std::string_view::npos ||
+        (keep_slashes && c == '/')) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
 std::string HttpAnswer::Header(const std::string& lower_case_name) const {
   const auto found = headers.find(lower_case_name);
   return found == headers.end() ? "" : found->second;

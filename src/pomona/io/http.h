@@ -12,6 +12,9 @@
 
 namespace pomona::io {
 
+// As Signature Version 4 and forms have it: everything but RFC 3986's unreserved characters is %XX.
+std::string UriEncoded(std::string_view text, bool keep_slashes);
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;

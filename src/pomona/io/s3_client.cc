@@ -28,24 +28,6 @@ std::string FirstOf(std::initializer_list<std::string> values) {
   return "";
 }
 
-// As Signature Version 4 has it: everything but RFC 3986's unreserved characters is %XX.
-std::string UriEncoded(std::string_view text, bool keep_slashes) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool digit = c >= '0' && c <= '9';
-    if (letter || digit || std::string_view("-._~").find(c) != std::string_view::npos ||
-        (keep_slashes && c == '/')) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-  return out;
-}
-
 bool IsSlowDown(int code) { return code == 503 || code == 429; }
 
 // What it says about the store. A caller that stops waiting says nothing against it.
