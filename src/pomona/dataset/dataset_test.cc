@@ -19,6 +19,7 @@
 #include "pomona/dataset/manifest.h"
 #include "pomona/dataset/part.h"
 #include "pomona/dataset/verify.h"
+#include "pomona/testing/hostile_parquet.h"
 #include "pomona/testing/temp_folder.h"
 
 namespace pomona::dataset {
@@ -170,6 +171,15 @@ TEST(PartTest, EveryTruncationIsAnErrorNotACrash) {
   for (int64_t size = 0; size < file->size(); size += 7) {
     EXPECT_FALSE(DecodePart(arrow::SliceBuffer(file, 0, size)).ok()) << size;
   }
+}
+
+TEST(PartTest, APageThatClaimsTooMuchIsRefused) {
+  const auto file = EncodePart(MakePart("a/", 20, 1), {"k", "r", "m"}).ValueOrDie();
+  constexpr size_t kFirstPage = 4;  // after "PAR1"
+  const std::string hostile = pomona::testing::WithHugePage(file->ToString(), kFirstPage);
+  const auto decoded = DecodePart(arrow::Buffer::FromString(hostile));
+  EXPECT_TRUE(decoded.status().IsOutOfMemory()) << decoded.status();
+  EXPECT_LT(arrow::default_memory_pool()->max_memory(), int64_t{1} << 30);
 }
 
 TEST(ManifestTest, RoundTrip) {

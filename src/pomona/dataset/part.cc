@@ -12,6 +12,7 @@
 #include "pomona/base/text.h"
 #include "pomona/dataset/float_lists.h"
 #include "pomona/dataset/json_integer.h"
+#include "pomona/io/parquet_file.h"
 
 namespace pomona::dataset {
 namespace {
@@ -209,9 +210,10 @@ Result<int> DimensionOf(const arrow::Schema& schema) {
 }
 
 Result<DecodedPart> Decode(const std::shared_ptr<arrow::Buffer>& file, bool with_features) {
+  io::ParquetMemory memory(file->size());
   ARROW_ASSIGN_OR_RAISE(auto reader,
-                        parquet::arrow::OpenFile(std::make_shared<arrow::io::BufferReader>(file),
-                                                 arrow::default_memory_pool()));
+                        io::OpenParquet(std::make_shared<arrow::io::BufferReader>(file), &memory,
+                                        io::ParquetRead::kWhole));
   std::shared_ptr<arrow::Schema> schema;
   ARROW_RETURN_NOT_OK(reader->GetSchema(&schema));
   if (schema->metadata() == nullptr) return Status::Invalid("it is not a part: no footer entries");

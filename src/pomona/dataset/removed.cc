@@ -11,6 +11,7 @@
 
 #include "pomona/base/hash.h"
 #include "pomona/base/text.h"
+#include "pomona/io/parquet_file.h"
 
 namespace pomona::dataset {
 namespace {
@@ -52,9 +53,10 @@ Result<std::string> Encode(const std::vector<Removed>& removed) {
 }
 
 Result<std::vector<Removed>> Decode(const std::shared_ptr<arrow::Buffer>& file) {
+  io::ParquetMemory memory(file->size());
   ARROW_ASSIGN_OR_RAISE(const auto reader,
-                        parquet::arrow::OpenFile(std::make_shared<arrow::io::BufferReader>(file),
-                                                 arrow::default_memory_pool()));
+                        io::OpenParquet(std::make_shared<arrow::io::BufferReader>(file), &memory,
+                                        io::ParquetRead::kWhole));
   ARROW_ASSIGN_OR_RAISE(auto table, reader->ReadTable());
   if (!table->schema()->Equals(*Schema(), /*check_metadata=*/false)) {
     return Status::Invalid("its columns are ", table->schema()->ToString());

@@ -13,6 +13,7 @@
 #include "pomona/base/text.h"
 #include "pomona/io/file.h"
 #include "pomona/io/listing.h"
+#include "pomona/io/parquet_file.h"
 
 namespace pomona::io {
 namespace {
@@ -26,22 +27,17 @@ constexpr char kTimeColumn[] = "modificationTime";
 class ParquetReader {
  public:
   static Result<ParquetReader> Open(const std::shared_ptr<const RangeFile>& file,
-                                    const FileId& id) try {
-    parquet::ReaderProperties properties = parquet::default_reader_properties();
-    properties.enable_buffered_stream();  // a column is not in memory twice
-    parquet::arrow::FileReaderBuilder builder;
-    ARROW_RETURN_NOT_OK(builder.Open(ArrowFile(file, id), properties));
-    parquet::ArrowReaderProperties arrow_properties;
-    arrow_properties.set_pre_buffer(false);
-    builder.properties(arrow_properties);
+                                    const FileId& id) {
     ParquetReader reader;
-    ARROW_ASSIGN_OR_RAISE(auto opened, builder.Build());
-    reader.reader_ = std::move(opened);
+    reader.memory_ = std::make_shared<ParquetMemory>(id.size);
+    ARROW_ASSIGN_OR_RAISE(reader.reader_, OpenParquet(ArrowFile(file, id), reader.memory_.get(),
+                                                      ParquetRead::kBuffered));
     ARROW_RETURN_NOT_OK(reader.reader_->GetSchema(&reader.schema_));
     return reader;
-  } catch (const parquet::ParquetException& e) {
-    return Status::IOError(e.what());
   }
+
+  // Of every table that was read; it must outlive them.
+  std::shared_ptr<ParquetMemory> memory() const { return memory_; }
 
   const arrow::Schema& schema() const { return *schema_; }
   int num_groups() const { return reader_->num_row_groups(); }
@@ -54,14 +50,17 @@ class ParquetReader {
       const std::string root = leaves.GetColumnRoot(i)->name();
       if (std::find(names.begin(), names.end(), root) != names.end()) indices.push_back(i);
     }
-    std::shared_ptr<arrow::Table> table;
-    ARROW_ASSIGN_OR_RAISE(table, reader_->ReadRowGroup(group, indices));
+    auto table = reader_->ReadRowGroup(group, indices);
+    if (table.status().IsOutOfMemory()) {
+      return Status::IOError("its pages claim more bytes than a file of this size can hold");
+    }
     return table;
   } catch (const parquet::ParquetException& e) {
     return Status::IOError(e.what());
   }
 
  private:
+  std::shared_ptr<ParquetMemory> memory_;
   std::unique_ptr<parquet::arrow::FileReader> reader_;
   std::shared_ptr<arrow::Schema> schema_;
 };
@@ -116,6 +115,7 @@ struct ParquetSource::Place {
 // The images of one row group, once one of them was asked for.
 struct ParquetSource::Group {
   std::mutex loading;
+  std::shared_ptr<ParquetMemory> memory;
   std::shared_ptr<arrow::ChunkedArray> content;
 };
 
@@ -227,6 +227,7 @@ Status ParquetSource::Load(const Place& place, Group* group) const {
   ARROW_ASSIGN_OR_RAISE(
       const arrow::Datum content,
       arrow::compute::Cast(table->GetColumnByName(kContentColumn), arrow::large_binary()));
+  group->memory = reader.memory();
   group->content = content.chunked_array();
   int64_t bytes = 0;
   for (const auto& chunk : group->content->chunks()) {
