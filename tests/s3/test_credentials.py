@@ -107,8 +107,9 @@ class Sts(s3.Proxy):
         self.forms.append(urllib.parse.parse_qs(body.decode()))
         if self.refusal:
             code, name = self.refusal
-            return code, {}, (f"<ErrorResponse><Error><Code>{name}</Code>"
-                              "<Message>not you</Message></Error></ErrorResponse>").encode()
+            text = (f"<ErrorResponse><Error><Code>{name}</Code>"
+                    "<Message>not you</Message></Error></ErrorResponse>").encode()
+            return code, {"Content-Length": str(len(text))}, text
         code, headers, data = super().ask(client, body)
         expire = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(
             seconds=self.lifetime)
