@@ -132,12 +132,13 @@ def measure_bucket(bench):
                 f"`pomona_io_bench`) and boto3, {READS} reads at a time, into memory, `aws s3 cp "
                 "--recursive`, with its start, into files; the last column is their seconds over "
                 "Pomona's. Targets: 3 times, and more than 1. Extraction: "
-                f"efficientnet-lite0, {THREADS} threads, from a folder and from the bucket behind a "
-                "proxy (peers/delay_proxy.cc) that holds every request back for "
+                f"efficientnet-lite0, {THREADS} threads, from a folder and from the bucket behind "
+                "a proxy (peers/delay_proxy.cc) that holds every request back for "
                 f"{LATENCY_MS} ms; the last column is over the folder, and over what the folder "
-                f"would give on the cores that server and proxy leave: they take {spread(cores, 2)} "
-                f"of the {THREADS}, which a bucket elsewhere would not. Target: 0.95. Peak memory "
-                "(`ru_maxrss`) of extracting from the bucket with `--denoise none`: "
+                "would give on the cores that server and proxy leave: they take "
+                f"{spread(cores, 2)} of the {THREADS}, which a bucket elsewhere would not. "
+                "Target: 0.95. Peak memory (`ru_maxrss`) of extracting from the bucket with "
+                "`--denoise none`: "
                 f"{few_peak:,.0f} MiB for {FEW:,} images, {peak:,.0f} for {MANY:,}, "
                 f"{peak / few_peak:.2f} times.",
         "head": ["what", "images a second", "MB a second", "ratio"],
