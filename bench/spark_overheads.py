@@ -97,7 +97,7 @@ def worker(threads):
         "import pathlib, sys, pyspark\n"
         "from pomona.spark._work import featurizer\n"
         "images = [p.read_bytes() for p in pathlib.Path(sys.argv[1]).rglob('*.jpg')]\n"
-        "featurizer(()).featurize(images, int(sys.argv[2]))\n"
+        "featurizer((f'--threads={sys.argv[2]}',)).featurize(images)\n"
         "print(pathlib.Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])\n")
     done = subprocess.run([sys.executable, "-c", code, SAMPLES, str(threads)], check=True,
                           capture_output=True, text=True)

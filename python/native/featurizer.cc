@@ -1,11 +1,15 @@
 // Images in memory -> features.
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <variant>
@@ -17,9 +21,9 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 #include <tbb/global_control.h>
-#include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 #include "args.h"
@@ -128,62 +132,144 @@ class Visitor {
   const image::DecodeLimits& limits_;
 };
 
-// The features of `items` and why some have none.
-struct Batch {
-  std::vector<float> features;  // items x dimension, NaN where there is none
+// The features of some images and why some have none.
+struct Features {
+  std::vector<float> values;  // images x dimension, NaN where there is none
   std::vector<std::optional<std::string>> errors;
 };
 
-// Fills in a batch, from many threads at a time.
-class BatchRun {
+// Images that are worked on together, by many threads at a time. To be made and destroyed with the
+// GIL held.
+class Batch {
  public:
-  BatchRun(const std::vector<Item>& items, const Visitor& visitor, size_t dimension,
-           const Observer& observer, std::stop_token stop)
-      : items_(items),
-        visitor_(visitor),
+  Batch(const nb::list& list, size_t dimension)
+      : items_(Items(list)),
         dimension_(dimension),
-        observer_(observer),
-        stop_(std::move(stop)),
-        batch_{
-            std::vector<float>(items.size() * dimension, std::numeric_limits<float>::quiet_NaN()),
-            std::vector<std::optional<std::string>>(items.size())},
-        progress_{"features", 0, static_cast<int64_t>(items.size()), 0} {}
+        left_(items_.size()),
+        features_{
+            std::vector<float>(items_.size() * dimension, std::numeric_limits<float>::quiet_NaN()),
+            std::vector<std::optional<std::string>>(items_.size())},
+        progress_{"features", 0, static_cast<int64_t>(items_.size()), 0} {}
 
-  void Work(size_t i) {
-    if (stop_.stop_requested() || failed_) return;
-    const auto feature = std::visit(visitor_, items_[i]);
-    if (feature.ok() && feature->ok()) {
-      std::copy_n(feature->value().begin(), dimension_,
-                  batch_.features.begin() + static_cast<std::ptrdiff_t>(i * dimension_));
-    } else if (feature.ok()) {
-      const Rejection& why = feature->rejection();
-      batch_.errors[i] = std::string(ReasonName(why.reason)) + ": " + why.detail;
+  size_t size() const { return items_.size(); }
+
+  // To be called once for each image.
+  void Work(size_t i, const Visitor& visitor) {
+    std::exception_ptr thrown;
+    Status status;
+    if (!stopped_) {
+      try {
+        status = Featurize(i, visitor);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
     }
     const std::lock_guard lock(mutex_);
-    if (!feature.ok() && first_error_.ok()) first_error_ = feature.status();
-    failed_ = failed_ || !feature.ok();
+    if (thrown && !thrown_) thrown_ = thrown;
+    if (!status.ok() && first_error_.ok()) first_error_ = status;
+    if (thrown || !status.ok()) stopped_ = true;
     ++progress_.done;
-    progress_.rejected += batch_.errors[i] ? 1 : 0;
-    observer_.Report(progress_);
+    progress_.rejected += features_.errors[i] ? 1 : 0;
+    if (--left_ == 0) ended_.notify_all();
   }
 
-  Result<Batch> Finish() && {
+  // The images that nobody has begun with are left out.
+  void Stop() { stopped_ = true; }
+
+  // Waits for the last image.
+  void Wait(const Observer& observer = {}) {
+    std::unique_lock lock(mutex_);
+    for (bool ended = false; !ended;) {
+      ended = ended_.wait_for(lock, kReportEvery, [this] { return left_ == 0; });
+      observer.Report(progress_);
+    }
+  }
+
+  // Waits, and gives what came out.
+  Result<Features> Finish(const Observer& observer, const std::stop_token& stop) {
+    const std::stop_callback on_stop(stop, [this] { Stop(); });
+    Wait(observer);
+    if (thrown_) std::rethrow_exception(thrown_);
     ARROW_RETURN_NOT_OK(first_error_);
-    if (stop_.stop_requested()) return Interrupted("stopped");
-    return std::move(batch_);
+    if (stopped_) return Interrupted("stopped");
+    return std::move(features_);
   }
 
  private:
-  const std::vector<Item>& items_;
-  const Visitor& visitor_;
+  static constexpr std::chrono::milliseconds kReportEvery{100};
+
+  Status Featurize(size_t i, const Visitor& visitor) {
+    ARROW_ASSIGN_OR_RAISE(const auto feature, std::visit(visitor, items_[i]));
+    if (feature.ok()) {
+      std::copy_n(feature.value().begin(), dimension_,
+                  features_.values.begin() + static_cast<std::ptrdiff_t>(i * dimension_));
+    } else {
+      const Rejection& why = feature.rejection();
+      features_.errors[i] = std::string(ReasonName(why.reason)) + ": " + why.detail;
+    }
+    return Status::OK();
+  }
+
+  const std::vector<Item> items_;
   const size_t dimension_;
-  const Observer& observer_;
-  const std::stop_token stop_;
-  Batch batch_;
-  std::atomic<bool> failed_ = false;
+  std::atomic<bool> stopped_ = false;
   std::mutex mutex_;
+  std::condition_variable ended_;
+  size_t left_;
+  Features features_;
   Status first_error_;
+  std::exception_ptr thrown_;
   Progress progress_;
+};
+
+// Batches of images that go through a network and come out in the order in which they went in.
+// Threads go on with the next batch while the last images of one are in work.
+class Stream {
+ public:
+  explicit Stream(const cli::FeatureJob& job)
+      : dimension_(static_cast<size_t>(job.runner->dimension())),
+        featurizer_(job.runner.get(), job.options.recipe, job.options.limits, job.options.sandbox),
+        visitor_(featurizer_, job.options.limits),
+        // The arena alone cannot exceed the number of CPUs that oneTBB sees.
+        control_(tbb::global_control::max_allowed_parallelism,
+                 static_cast<size_t>(job.options.threads) + 1),
+        arena_(job.options.threads, 0) {}
+
+  ~Stream() {
+    for (const auto& batch : batches_) batch->Stop();
+    const nb::gil_scoped_release release;
+    for (const auto& batch : batches_) batch->Wait();
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void Put(const nb::list& list) {
+    batches_.push_back(std::make_unique<Batch>(list, dimension_));
+    Batch* const batch = batches_.back().get();
+    for (size_t i = 0; i < batch->size(); ++i) {
+      arena_.enqueue([this, batch, i] { batch->Work(i, visitor_); });
+    }
+  }
+
+  nb::tuple Take(nb::handle progress) {
+    if (batches_.empty()) Check(UsageError("there is no batch to take"));
+    const std::unique_ptr<Batch> batch = std::move(batches_.front());
+    batches_.pop_front();
+    Features features =
+        Interruptible([&](const Observer& observer,
+                          const std::stop_token& stop) { return batch->Finish(observer, stop); },
+                      progress);
+    const size_t shape[] = {features.errors.size(), dimension_};
+    return nb::make_tuple(ToArray(std::move(features.values), shape), features.errors);
+  }
+
+ private:
+  const size_t dimension_;
+  const extract::Featurizer featurizer_;
+  const Visitor visitor_;
+  const tbb::global_control control_;
+  tbb::task_arena arena_;
+  std::deque<std::unique_ptr<Batch>> batches_;
 };
 
 class Featurizer {
@@ -205,16 +291,12 @@ class Featurizer {
         .dump();
   }
 
-  nb::tuple Featurize(const nb::list& list, int threads, nb::handle progress) {
-    const std::vector<Item> items = Items(list);
-    if (threads <= 0) threads = job_.options.threads;
-    Batch batch = Interruptible(
-        [&](const Observer& observer, std::stop_token stop) {
-          return Run(items, threads, observer, std::move(stop));
-        },
-        progress);
-    const size_t shape[] = {items.size(), static_cast<size_t>(dimension())};
-    return nb::make_tuple(ToArray(std::move(batch.features), shape), batch.errors);
+  std::unique_ptr<Stream> Open() const { return std::make_unique<Stream>(job_); }
+
+  nb::tuple Featurize(const nb::list& list, nb::handle progress) const {
+    const auto stream = Open();
+    stream->Put(list);
+    return stream->Take(progress);
   }
 
  private:
@@ -223,34 +305,23 @@ class Featurizer {
     return cli::Prepare(*flags);
   }
 
-  Result<Batch> Run(const std::vector<Item>& items, int threads, const Observer& observer,
-                    std::stop_token stop) {
-    const extract::ExtractOptions& options = job_.options;
-    const extract::Featurizer featurizer(job_.runner.get(), options.recipe, options.limits,
-                                         options.sandbox);
-    const Visitor visitor(featurizer, options.limits);
-    BatchRun run(items, visitor, static_cast<size_t>(dimension()), observer, std::move(stop));
-    // The arena alone cannot exceed the number of CPUs that oneTBB sees.
-    const tbb::global_control control(tbb::global_control::max_allowed_parallelism,
-                                      static_cast<size_t>(threads) + 1);
-    tbb::task_arena arena(threads);
-    arena.execute([&] {
-      tbb::parallel_for(
-          tbb::blocked_range<size_t>(0, items.size(), 1),
-          [&](const tbb::blocked_range<size_t>& range) {
-            for (size_t i = range.begin(); i < range.end(); ++i) run.Work(i);
-          },
-          tbb::simple_partitioner());
-    });
-    return std::move(run).Finish();
-  }
-
   cli::FeatureJob job_;
 };
 
 }  // namespace
 
 void AddFeaturizer(nb::module_& module) {
+  nb::class_<Stream>(module, "FeatureStream",
+                     "Batches of images that go through a network: threads go on with the next "
+                     "batch while the last images of one are in work.")
+      .def("put", &Stream::Put, "items"_a,
+           nb::sig("def put(self, items: list[bytes | str | "
+                   "numpy.typing.NDArray[numpy.uint8] | None]) -> None"),
+           "Adds a batch, as Featurizer.featurize takes it, and returns at once.")
+      .def("take", [](Stream& stream) { return stream.Take(nb::none()); },
+           nb::sig("def take(self) -> "
+                   "tuple[numpy.typing.NDArray[numpy.float32], list[str | None]]"),
+           "Waits for the oldest batch and gives what Featurizer.featurize would give.");
   nb::class_<Featurizer>(module, "Featurizer",
                          "A network and a recipe, ready: `args` are the flags of `pomona extract` "
                          "that say how an image becomes a feature.")
@@ -258,15 +329,15 @@ void AddFeaturizer(nb::module_& module) {
       .def_prop_ro("dimension", &Featurizer::dimension, "Numbers a feature has.")
       .def("describe", &Featurizer::Describe,
            "JSON: model, dimension, precision, weights_sha256, recipe, threads.")
-      .def("featurize", &Featurizer::Featurize, "items"_a, "threads"_a = 0,
-           "progress"_a.none() = nb::none(),
+      .def("stream", &Featurizer::Open, nb::keep_alive<0, 1>(), "For many batches.")
+      .def("featurize", &Featurizer::Featurize, "items"_a, "progress"_a.none() = nb::none(),
            nb::sig("def featurize(self, items: list[bytes | str | "
-                   "numpy.typing.NDArray[numpy.uint8] | None], threads: int = 0, progress: "
+                   "numpy.typing.NDArray[numpy.uint8] | None], progress: "
                    "collections.abc.Callable[[str, int, int, int], object] | None = None) -> "
                    "tuple[numpy.typing.NDArray[numpy.float32], list[str | None]]"),
            "Features (float32, items x dimension) of files' bytes, paths and uint8 RGB arrays "
            "(height x width x 3), and for each item None or why its row is all NaN "
-           "(\"reason: detail\"). Threads: 0 for those of the flags.");
+           "(\"reason: detail\"). On as many threads as the flags say.");
 }
 
 }  // namespace pomona::python

@@ -191,6 +191,25 @@ def test_is_an_estimator(quick, paths):
     assert clone(pipeline).fit(paths[:9]).transform(paths[9:12]).shape == (3, 2)
 
 
+def test_batches_of_a_stream_come_out_in_order(paths):
+    network = _native.Featurizer(["--denoise=none", "--threads=2"])
+    expected, _ = network.featurize([str(path) for path in paths])
+    stream = network.stream()
+    contents = [path.read_bytes() for path in paths]
+    stream.put(contents[:20])
+    stream.put([])
+    stream.put([None, *contents[20:]])
+    first, errors = stream.take()
+    assert np.array_equal(first, expected[:20]) and errors == [None] * 20
+    assert stream.take()[1] == []
+    rest, errors = stream.take()
+    assert np.array_equal(rest[1:], expected[20:])
+    assert errors[0] == "missing: there is no content"
+    with pytest.raises(pomona.UsageError, match="no batch"):
+        stream.take()
+    stream.put(contents)  # left behind
+
+
 def test_progress_counts_over_chunks(monkeypatch, paths):
     monkeypatch.setattr("pomona._estimators._CHUNK", 20)
     told = []

@@ -43,6 +43,11 @@ __all__ = ["PCA", "ImageFeaturizer", "PCAModel", "StandardScaler", "StandardScal
 # second pass over the data, nor over the network.
 _KNOWN = "_pomona_moments"
 
+# An attribute of DataFrames that stages made: (of which DataFrame, by which steps). What the next
+# stage makes is made of that one by one step more, so that vectors do not go from Python to the JVM
+# and back between two stages: that takes longer than most stages do.
+_MADE = "_pomona_made"
+
 MERGERS = 4  # tasks that merge moments, so that the driver gets no more than as many
 
 
@@ -75,10 +80,31 @@ class _HasColumns(HasInputCol, HasOutputCol):
         self.setOutputCol(outputCol)
         self.setOutputType(outputType)
 
+    def _output(self) -> _work.Column:
+        return self.getOutputCol(), self.getOutputType()
+
     def _output_field(self, number: Any, size: int) -> StructField:
         metadata = {"ml_attr": {"num_attrs": size}}
         kind = _columns.spark_type(self.getOutputType(), number)
         return StructField(self.getOutputCol(), kind, True, metadata)
+
+
+def _extended(dataset: DataFrame, step: _work.Step, *fields: StructField) -> DataFrame:
+    """The DataFrame with further columns, which a step makes."""
+    source, steps = _made(dataset)
+    steps = (*steps, step)
+    schema = _columns.with_column(dataset, *fields)
+    extended = source.mapInArrow(on_workers("steps", steps), schema)
+    setattr(extended, _MADE, (source, steps))
+    return extended
+
+
+def _made(dataset: DataFrame) -> tuple[DataFrame, tuple[_work.Step, ...]]:
+    """Of which DataFrame by which steps; of itself by none if nobody knows, or if it is cached."""
+    level = dataset.storageLevel
+    if level.useMemory or level.useDisk:
+        return dataset, ()
+    return vars(dataset).get(_MADE, (dataset, ()))
 
 
 class ImageFeaturizer(
@@ -145,22 +171,18 @@ class ImageFeaturizer(
                 f"column '{source.name}' is {source.dataType.simpleString()}, not binary: it must "
                 'hold the bytes of image files, as spark.read.format("binaryFile") reads them'
             )
-        args = tuple(to_args(**self.getFlags()))
+        threads = task_threads(dataset.sparkSession)
+        args = tuple(to_args(**self.getFlags(), threads=threads))
         model = _work.featurizer(args)  # here too, so that wrong flags are found at once
-        schema = _columns.with_column(
+        return _extended(
             dataset,
+            (
+                *("featurize", args, model.describe()),
+                *(self.getInputCol(), self._output(), self.getErrorCol()),
+            ),
             self._output_field(FloatType(), model.dimension),
             StructField(self.getErrorCol(), StringType(), True),
         )
-        task = on_workers(
-            "featurize",
-            args,
-            model.describe(),
-            task_threads(dataset.sparkSession),
-            self.getInputCol(),
-            self.getOutputType(),
-        )
-        return dataset.mapInArrow(task, schema)
 
 
 def _plain(value: Any) -> Any:
@@ -209,10 +231,6 @@ class _FittedModel(Model, _HasColumns, MLWritable, MLReadable[Any]):
     def read(cls) -> MLReader[Any]:
         return _NumbersReader(cls)
 
-    def _add_column(self, dataset: DataFrame, task: Any, size: int) -> DataFrame:
-        field = self._output_field(DoubleType(), size)
-        return dataset.mapInArrow(task, _columns.with_column(dataset, field))
-
     def _input(self, dataset: DataFrame, size: int) -> str:
         """The input column, which holds vectors of `size` numbers as far as can be told."""
         field = _columns.vector_column(dataset, self.getInputCol())
@@ -232,9 +250,11 @@ def _known_size(field: StructField) -> int | None:
 
 def _moments(dataset: DataFrame, name: str) -> _native.Moments:
     """Of a column: by partition, merged in the order of partitions."""
-    rows = dataset.select(F.col(f"`{name}`"))
+    source, steps = _made(dataset)
+    if not steps:
+        source = dataset.select(F.col(f"`{name}`"))
     schema = "partition int, moments binary"
-    found = rows.mapInArrow(on_workers("moments", name), schema)
+    found = source.mapInArrow(on_workers("steps", (*steps, ("moments", name))), schema)
     shares = found.repartition(MERGERS, F.col("partition") % MERGERS)
     found = shares.mapInArrow(on_workers("merged_moments", name), schema)
     with errors_of_tasks():
@@ -326,8 +346,8 @@ class StandardScalerModel(_FittedModel, _ScalerParams):
         shift = self.mean.array if self.getWithMean() else np.zeros_like(std)
         inverse = np.divide(1.0, std, out=np.zeros_like(std), where=std != 0)
         factor = inverse if self.getWithStd() else np.ones_like(std)
-        task = on_workers("scaled", shift, factor, name, self.getOutputType())
-        out = self._add_column(dataset, task, len(std))
+        step = ("scaled", shift, factor, name, self._output())
+        out = _extended(dataset, step, self._output_field(DoubleType(), len(std)))
         if self._fitted is not None and self._fitted[0] is dataset:
             setattr(out, _KNOWN, {self.getOutputCol(): (self._fitted[1], self.getWithStd())})
         return out
@@ -411,8 +431,8 @@ class PCAModel(_FittedModel, _PcaParams):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         d, k = self._components.shape
         name = self._input(dataset, d)
-        task = on_workers("times", self._components, name, self.getOutputType())
-        return self._add_column(dataset, task, k)
+        step = ("times", self._components, name, self._output())
+        return _extended(dataset, step, self._output_field(DoubleType(), k))
 
     def _numbers(self) -> dict[str, Any]:
         return {

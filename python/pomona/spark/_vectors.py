@@ -15,21 +15,22 @@ import pyarrow.compute as pc
 
 from ..errors import UsageError
 
-__all__ = ["from_matrix", "matrix", "one_size"]
+__all__ = ["from_matrix", "from_numpy", "matrix", "one_size", "to_numpy"]
 
 _DENSE = 1
 
 
 def matrix(vectors: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(float64 [n, d], bool [rows]): the vectors, and which rows are not null, n of them.
+    """(floats [n, d], bool [rows]): the vectors, and which rows are not null, n of them.
 
     d is 0 if n is. UsageError if their sizes differ or a number is null.
     """
-    there = np.asarray(vectors.is_valid())
-    vectors = vectors.drop_null()
+    there = to_numpy(vectors.is_valid().cast(pa.uint8())).astype(bool)
+    if vectors.null_count:
+        vectors = vectors.drop_null()
     if pa.types.is_struct(vectors.type):
         return _from_structs(vectors, name), there
-    sizes = np.asarray(pc.list_value_length(vectors))
+    sizes = to_numpy(pc.list_value_length(vectors))
     numbers = vectors.flatten()
     if numbers.null_count:
         raise UsageError(f"column '{name}' has vectors with null numbers")
@@ -38,7 +39,7 @@ def matrix(vectors: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _rows(numbers: pa.Array, sizes: np.ndarray, name: str) -> np.ndarray:
     size = one_size(sizes, name)
-    return np.asarray(numbers).astype(np.float64, copy=False).reshape(len(sizes), size)
+    return to_numpy(numbers).reshape(len(sizes), size)
 
 
 def one_size(sizes: Sequence[int] | np.ndarray, name: str) -> int:
@@ -54,15 +55,15 @@ def one_size(sizes: Sequence[int] | np.ndarray, name: str) -> int:
 
 def _from_structs(vectors: pa.StructArray, name: str) -> np.ndarray:
     kinds, sizes, indices, values = vectors.flatten()
-    dense = np.asarray(kinds) == _DENSE
-    lengths = np.asarray(pc.list_value_length(values))
+    dense = to_numpy(kinds) == _DENSE
+    lengths = to_numpy(pc.list_value_length(values))
     if dense.all():
         return _rows(values.flatten(), lengths, name)
-    full = np.where(dense, lengths, np.asarray(sizes.fill_null(0)))
+    full = np.where(dense, lengths, to_numpy(sizes.fill_null(0)))
     rows = np.zeros((len(full), one_size(full, name)))
     for row, is_dense in enumerate(dense):
-        at = slice(None) if is_dense else np.asarray(indices[row].values)
-        rows[row, at] = np.asarray(values[row].values)
+        at = slice(None) if is_dense else to_numpy(indices[row].values)
+        rows[row, at] = to_numpy(values[row].values)
     return rows
 
 
@@ -70,15 +71,15 @@ def from_matrix(rows: np.ndarray, there: np.ndarray, output: str) -> pa.Array:
     """The column of `there.size` vectors of which those that are there are `rows`; others null."""
     width = rows.shape[1]
     ends = np.cumsum(there, dtype=np.int64) * width
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    gone = pa.array(~there)
+    offsets = from_numpy(np.concatenate([[0], ends]).astype(np.int32))
+    gone = from_numpy(~there)
     if output == "array":
-        return pa.ListArray.from_arrays(offsets, rows.reshape(-1), mask=gone)
-    numbers = rows.astype(np.float64, copy=False).reshape(-1)
+        return pa.ListArray.from_arrays(offsets, from_numpy(rows.reshape(-1)), mask=gone)
+    numbers = from_numpy(rows.astype(np.float64, copy=False).reshape(-1))
     count = len(there)
     return pa.StructArray.from_arrays(
         [
-            pa.array(np.full(count, _DENSE, np.int8)),
+            from_numpy(np.full(count, _DENSE, np.int8)),
             pa.nulls(count, pa.int32()),
             pa.nulls(count, pa.list_(pa.int32())),
             pa.ListArray.from_arrays(offsets, numbers),
@@ -86,3 +87,16 @@ def from_matrix(rows: np.ndarray, there: np.ndarray, output: str) -> pa.Array:
         names=["type", "size", "indices", "values"],
         mask=gone,
     )
+
+
+def to_numpy(numbers: pa.Array) -> np.ndarray:
+    """Numbers without nulls, not copied. pyarrow's own way, and that of `from_numpy`, import pandas
+    first, which takes a worker longer than many a task."""
+    return np.from_dlpack(numbers)
+
+
+def from_numpy(numbers: np.ndarray) -> pa.Array:
+    """Numbers or bools; numbers are not copied."""
+    kind = pa.from_numpy_dtype(numbers.dtype)
+    data = np.packbits(numbers, bitorder="little") if numbers.dtype == bool else numbers
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(data)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import json
 import os
 import socket
 import zlib
@@ -17,18 +19,15 @@ from ..errors import PomonaError, UsageError
 from . import _vectors
 from ._environment import environment
 
-__all__ = [
-    "compute_blocks",
-    "compute_parts",
-    "featurize",
-    "merged_moments",
-    "scaled",
-    "moments",
-    "times",
-]
+__all__ = ["compute_blocks", "compute_parts", "merged_moments", "steps"]
 
 Batches = Iterable[pa.RecordBatch]
-IMAGES_AT_ONCE = 16  # a thread: what is handed to the engine at a time
+Step = tuple[Any, ...]  # a function of this module by its name, and its arguments but the batches
+Column = tuple[str, str]  # that a step adds: its name, and "vector" or "array"
+# What is handed to the engine: images a thread at a time, and how many times before the first is
+# waited for. So there is work while the next images come from the JVM and vectors go there.
+IMAGES_AT_ONCE, BATCHES_AHEAD = 8, 2
+VECTORS_AT_ONCE = 1024  # so that the JVM takes some while others are computed
 
 
 def _seen(folders: list[str]) -> None:
@@ -84,9 +83,9 @@ def featurizer(args: tuple[str, ...]) -> Any:
 def featurize(
     args: tuple[str, ...],
     wanted: str,
-    threads: int,
     column: str,
-    output: str,
+    output: Column,
+    errors: str,
     batches: Batches,
 ) -> Iterator[pa.RecordBatch]:
     """Batches with two more columns: the vectors of the images in `column`, and errors."""
@@ -96,33 +95,49 @@ def featurize(
             f"the worker on {socket.gethostname()} has another model than the driver: "
             f"{model.describe()}, not {wanted}"
         )
-    step = IMAGES_AT_ONCE * threads
+    stream, under_way = model.stream(), collections.deque()
+
+    def next_batch() -> pa.RecordBatch:
+        rows, why = stream.take()
+        there = np.array([error is None for error in why], bool)
+        batch = _with_vectors(under_way.popleft(), rows[there], there, output)
+        return batch.append_column(errors, _texts(why))
+
+    for images in _cut(batches, IMAGES_AT_ONCE * json.loads(wanted)["threads"]):
+        stream.put(images.column(column).to_pylist())
+        under_way.append(images)
+        if len(under_way) > BATCHES_AHEAD:
+            yield next_batch()
+    while under_way:
+        yield next_batch()
+
+
+def _cut(batches: Batches, rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of at most so many."""
     for batch in batches:
-        for start in range(0, batch.num_rows, step):
-            yield _featurized(model, batch.slice(start, step), threads, column, output)
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
 
 
-def _featurized(
-    model: Any, batch: pa.RecordBatch, threads: int, column: str, output: str
+def _texts(texts: list[str | None]) -> pa.Array:
+    """As pa.array, without pandas where there is none to convert."""
+    if texts.count(None) == len(texts):
+        return pa.nulls(len(texts), pa.string())
+    return pa.array(texts, pa.string())
+
+
+def _with_vectors(
+    batch: pa.RecordBatch, rows: np.ndarray, there: np.ndarray, output: Column
 ) -> pa.RecordBatch:
-    contents = batch.column(column).to_pylist()
-    rows, errors = model.featurize(contents, threads)
-    there = np.array([error is None for error in errors], bool)
-    vectors = _vectors.from_matrix(rows[there], there, output)
-    return _with_columns(batch, vectors, pa.array(errors, pa.string()))
-
-
-def _with_columns(batch: pa.RecordBatch, *columns: pa.Array) -> pa.RecordBatch:
-    # Spark takes columns by position.
-    names = [str(i) for i in range(batch.num_columns + len(columns))]
-    return pa.RecordBatch.from_arrays([*batch.columns, *columns], names=names)
+    name, kind = output
+    return batch.append_column(name, _vectors.from_matrix(rows, there, kind))
 
 
 def moments(column: str, batches: Batches) -> Iterator[pa.RecordBatch]:
     """One row a partition that is not empty: its number and the moments of its vectors."""
     total = None
     for batch in batches:
-        rows, _ = _vectors.matrix(batch.column(0), column)
+        rows, _ = _vectors.matrix(batch.column(column), column)
         if not len(rows):
             continue
         total = _native.Moments(rows.shape[1]) if total is None else total
@@ -158,28 +173,31 @@ def _partition() -> int:
 
 
 def _row(partition: int, moments: _native.Moments) -> pa.RecordBatch:
-    columns = [pa.array([partition], pa.int32()), pa.array([moments.to_bytes()], pa.binary())]
+    columns = [
+        _vectors.from_numpy(np.array([partition], np.int32)),
+        pa.repeat(pa.scalar(moments.to_bytes(), pa.binary()), 1),
+    ]
     return pa.RecordBatch.from_arrays(columns, names=["partition", "moments"])
 
 
 def scaled(
-    shift: np.ndarray, factor: np.ndarray, column: str, output: str, batches: Batches
+    shift: np.ndarray, factor: np.ndarray, column: str, output: Column, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
     """Batches with one more column: (vector - shift) * factor."""
     return _mapped(lambda rows: (rows - shift) * factor, len(shift), column, output, batches)
 
 
 def times(
-    components: np.ndarray, column: str, output: str, batches: Batches
+    components: np.ndarray, column: str, output: Column, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
     """Batches with one more column: vector @ components [d, k]."""
     return _mapped(lambda rows: rows @ components, len(components), column, output, batches)
 
 
 def _mapped(
-    function: Any, size: int, column: str, output: str, batches: Batches
+    function: Any, size: int, column: str, output: Column, batches: Batches
 ) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
+    for batch in _cut(batches, VECTORS_AT_ONCE):
         rows, there = _vectors.matrix(batch.column(column), column)
         if len(rows) and rows.shape[1] != size:
             raise UsageError(
@@ -187,4 +205,11 @@ def _mapped(
                 f"on {size}"
             )
         mapped = function(rows) if len(rows) else rows
-        yield _with_columns(batch, _vectors.from_matrix(mapped, there, output))
+        yield _with_vectors(batch, mapped, there, output)
+
+
+def steps(taken: Iterable[Step], batches: Batches) -> Batches:
+    """Batches through one step after the other."""
+    for name, *args in taken:
+        batches = globals()[name](*args, batches)
+    return batches

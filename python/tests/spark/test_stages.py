@@ -1,6 +1,8 @@
 """The way of DataFrames: stages of pyspark.ml."""
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -116,6 +118,54 @@ def test_components_of_what_was_just_scaled_need_no_pass(spark, features):
         np.testing.assert_allclose(at_once.pc.toArray(), by_job.pc.toArray(), atol=1e-9)
     fewer = PCA(k=3, inputCol="scaled").fit(scaled.where("id < 20"))
     assert abs(fewer.pc.toArray() - by_job.pc.toArray()).max() > 1e-3
+
+
+def tasks(frame):
+    """How many stages of ours hand rows to Python, one after the other."""
+    return frame._jdf.queryExecution().executedPlan().toString().count("MapInArrow ")
+
+
+def test_stages_that_follow_each_other_are_one_task(spark, images, features):
+    """With what two tasks give; and not if anything is in between, or cached."""
+    data = frame(spark, features)
+    scaled = StandardScaler(inputCol="features", outputCol="scaled",
+                            withMean=True).fit(data).transform(data)
+    model = PCA(k=3, inputCol="scaled", outputCol="pca").fit(scaled)
+    both, apart = model.transform(scaled), model.transform(scaled.select("*"))
+    assert (tasks(both), tasks(apart)) == (1, 2) and both.schema == apart.schema
+    for name in ("features", "scaled", "pca"):
+        assert np.array_equal(column(both, name), column(apart, name))
+    fewer = model.transform(scaled.where("id < 20"))
+    assert tasks(fewer) == 2 and fewer.count() == 20
+    joined = model.transform(scaled.join(data.select("id"), "id"))
+    assert tasks(joined) == 2
+    # Sums in another order, as other rows come together.
+    np.testing.assert_allclose(column(joined, "pca"), column(both, "pca"), atol=1e-9)
+    scaled.cache()
+    cached = model.transform(scaled)
+    assert "InMemoryTableScan" in cached._jdf.queryExecution().executedPlan().toString()
+    np.testing.assert_allclose(column(cached, "pca"), column(both, "pca"), atol=1e-9)
+    scaled.unpersist()
+
+    whole = Pipeline(stages=[ImageFeaturizer(denoise="none"), StandardScaler(inputCol="features"),
+                             PCA(k=2, inputCol="scaled")]).fit(images.limit(8)).transform(images)
+    assert tasks(whole) == 1 and whole.columns == [*images.columns, "features", "error", "scaled",
+                                                   "pca"]
+
+
+def test_vectors_need_no_pandas():
+    """Which takes a worker longer to import than all the rest."""
+    code = """
+import sys
+import numpy as np
+from pomona.spark import _vectors
+for kind in ("vector", "array"):
+    there = np.array([True, False, True])
+    rows, found = _vectors.matrix(_vectors.from_matrix(np.eye(2), there, kind), "x")
+    assert (rows == np.eye(2)).all() and (found == there).all()
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nulls_are_passed_over_and_stay(spark, features):
