@@ -5,7 +5,7 @@
 set(POMONA_OPENVINO_VERSION 2026.4)
 set(POMONA_ARROW_VERSION 26)
 set(POMONA_WHEELS "" CACHE PATH "site-packages folder that holds openvino/ and pyarrow/")
-if(SKBUILD)  # pip has them in the environment that it builds in
+if(SKBUILD AND NOT POMONA_WHEELS)  # pip has them in the environment that it builds in
   execute_process(
     COMMAND ${Python_EXECUTABLE} -c "import importlib.util as u, pathlib as p
 print(p.Path(u.find_spec('openvino').origin).parent.parent)"

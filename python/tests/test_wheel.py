@@ -1,6 +1,7 @@
 """The wheel: built from these sources, installed beside its pinned dependencies, and used.
 
-No network: the dependencies are those of this environment, linked into a fresh one.
+With every Python that the machine has. No network: the dependencies are those of this environment,
+or of the one that scripts/setup made for another Python, linked into a fresh one.
 """
 
 import importlib.metadata
@@ -15,6 +16,8 @@ import pytest
 from conftest import ROOT, files
 
 SITE = pathlib.Path(sysconfig.get_path("purelib"))
+THIS = "{}.{}".format(*sys.version_info)
+PYTHONS = sorted({THIS, "3.12", "3.13"})
 
 
 def run(*args, env=(), **options):
@@ -31,35 +34,39 @@ def checked(*args, **options):
     return done.stdout
 
 
-def link(package, site):
-    """Makes an installed package one of another environment."""
-    for file in importlib.metadata.files(package):
-        top = file.parts[0]
-        if top != ".." and not (site / top).exists():
-            (site / top).symlink_to(SITE / top)
-
-
-def requirements(package):
-    """It and all that it needs."""
+def installed(*packages):
+    """What these and all that they need have in site-packages."""
     from packaging.requirements import Requirement
 
-    needed, found = [package], {}
+    needed, found = [*packages], {}
     while needed:
         name = needed.pop()
         if name in found:
             continue
-        found[name] = None
+        found[name] = {file.parts[0] for file in importlib.metadata.files(name)} - {".."}
         for text in importlib.metadata.requires(name) or []:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 needed.append(requirement.name)
-    return list(found)
+    return [SITE / top for top in set.union(*found.values())]
+
+
+def interpreter(version):
+    """A Python of this version with the pinned packages. Skips if the machine has no such Python."""
+    if version == THIS:
+        return pathlib.Path(sys.executable)
+    if run(ROOT / "scripts/find_python", version).returncode != 0:
+        pytest.skip(f"this machine has no Python {version}")
+    python = ROOT / f".venv-python{version}/bin/python"
+    assert python.exists(), f"there is no {python}: run scripts/setup test"
+    return python
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory, pytestconfig):
-    folder = tmp_path_factory.mktemp("wheel")
-    # The compiler by the name that the build gave it, so that ccache knows what it has compiled.
+def build(tmp_path_factory, pytestconfig):
+    """build(version of Python): the wheel. There is one for all from 3.12 on."""
+    # The compiler by the name that the build gave it, and the headers that it used, so that ccache
+    # knows what it has compiled.
     cache = (pytestconfig.getoption("--pomona").parent / "CMakeCache.txt").read_text()
     entries = dict(
         line.split("=", 1) for line in cache.splitlines() if "=" in line and line[0].isalpha()
@@ -68,20 +75,33 @@ def wheel(tmp_path_factory, pytestconfig):
         "CC": entries["CMAKE_C_COMPILER:FILEPATH"],
         "CXX": entries["CMAKE_CXX_COMPILER:FILEPATH"],
     }
-    checked(
-        *(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"),
-        *("--disable-pip-version-check", "-w", folder, ROOT),
-        env=compilers,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
+
+    wheels = {}
+
+    def wheel(version):
+        python = interpreter(version)
+        kind = "abi3" if int(version.split(".")[1]) >= 12 else "cp" + version.replace(".", "")
+        if kind not in wheels:
+            folder = tmp_path_factory.mktemp("wheel")
+            checked(
+                *(python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"),
+                f"--config-settings=cmake.define.POMONA_WHEELS={SITE}",
+                *("--disable-pip-version-check", "-w", folder, ROOT),
+                env=compilers,
+            )
+            (wheels[kind],) = folder.glob(f"*-{kind}-*.whl")
+        return wheels[kind]
+
+    return wheel
 
 
-def environment(folder, wheel, packages):
-    checked(sys.executable, "-m", "venv", folder)
+def environment(folder, wheel, packages, python=sys.executable):
+    """A fresh environment with this wheel and links to packages, which lie in site-packages."""
+    checked(python, "-m", "venv", folder)
     site = next(folder.glob("lib/python3*/site-packages"))
     for package in packages:
-        link(package, site)
+        if not (site / package.name).exists():
+            (site / package.name).symlink_to(package)
     checked(
         *(folder / "bin/pip", "install", "--no-index", "--no-deps"),
         *("--disable-pip-version-check", wheel),
@@ -90,9 +110,19 @@ def environment(folder, wheel, packages):
 
 
 @pytest.fixture(scope="module")
-def venv(tmp_path_factory, wheel):
-    needed = [*requirements("openvino"), *requirements("pyarrow")]
-    return environment(tmp_path_factory.mktemp("venv"), wheel, needed)
+def wheel(build):
+    return build(THIS)
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def venv(request, tmp_path_factory, build):
+    """An environment of each Python."""
+    python = interpreter(request.param)
+    if request.param == THIS:
+        needed = installed("openvino", "pyarrow")
+    else:
+        needed = python.parent.parent.glob("lib/python3*/site-packages/*")
+    return environment(tmp_path_factory.mktemp("venv"), build(request.param), needed, python)
 
 
 def test_has_what_it_needs(venv):
@@ -153,8 +183,12 @@ def test_the_users_cards_are_found_too(venv, tmp_path):
     ],
 )
 def test_other_versions_are_refused(package, version, says, tmp_path, wheel):
-    needed = [*requirements("openvino"), *requirements("pyarrow")]
-    other = environment(tmp_path / "venv", wheel, [p for p in needed if p != package])
+    needed = [
+        path
+        for path in installed("openvino", "pyarrow")
+        if path.name != package and not path.name.startswith(f"{package}-")
+    ]
+    other = environment(tmp_path / "venv", wheel, needed)
     site = next(other.glob("lib/python3*/site-packages"))
     if version is not None:
         info = site / f"{package}-{version}.dist-info"
