@@ -2,9 +2,12 @@
 
     spark_pomona.py files  THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract
     spark_pomona.py frames THREADS TASK_CPUS OUT IMAGES [FLAG...]   binaryFile, ImageFeaturizer
+    spark_pomona.py warm   THREADS TASK_CPUS OUT IMAGES [FLAG...]   once more in the same session
+    spark_pomona.py small  THREADS TASK_CPUS OUT IMAGES [FLAG...]   in Spark's own partitions, of 32
     spark_pomona.py job    THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract, reduce
     spark_pomona.py reduce THREADS TASK_CPUS RESULTS K              pomona.spark.reduce
     spark_pomona.py stages THREADS TASK_CPUS OUT PARTS K            StandardScaler and PCA
+    spark_pomona.py read   THREADS TASK_CPUS OUT PARTS              twice what stages read, no more
 
 FLAGs are --name=value. Prints {"start": seconds, "seconds": seconds} as JSON.
 """
@@ -27,6 +30,12 @@ def frames(spark, out, images, flags):
     stage.transform(files).drop("content").write.mode("overwrite").parquet(out)
 
 
+def read(spark, parts):
+    rows = spark.read.parquet(parts).select("path", "label", "features")
+    for _ in range(2):
+        rows.write.format("noop").mode("overwrite").save()
+
+
 def stages(spark, out, parts, k):
     rows = spark.read.parquet(parts).select("path", "label", "features")
     scaler = pomona.StandardScaler(inputCol="features", outputCol="scaled", withMean=True)
@@ -40,15 +49,22 @@ def main():
     what, threads, cpus, out, *rest = sys.argv[1:]
     spark = (SparkSession.builder.master(f"local[{threads}]").config("spark.task.cpus", cpus)
              .config("spark.driver.memory", "4g").config("spark.ui.enabled", "false").getOrCreate())
+    if what != "small":  # as docs/cluster.md says
+        spark.conf.set("spark.sql.files.openCostInBytes", "65536")
+    flags = dict(flag.removeprefix("--").replace("-", "_").split("=", 1)
+                 for flag in rest if flag.startswith("--"))
+    if what == "warm":
+        frames(spark, out, rest[0], flags)
     start = time.perf_counter()
     if what == "stages":
         stages(spark, out, rest[0], int(rest[1]))
+    elif what == "read":
+        read(spark, rest[0])
     elif what == "reduce":
         pomona.reduce(spark, out, k=rest[0], progress=False)
     else:
         images = rest[0]
-        flags = dict(flag.removeprefix("--").replace("-", "_").split("=", 1) for flag in rest[1:])
-        if what == "frames":
+        if what in ("frames", "warm", "small"):
             frames(spark, out, images, flags)
         else:
             pomona.extract(spark, images, out, progress=False, **flags)

@@ -61,6 +61,8 @@ def measure(bench):
         command=lambda: bench.pomona("extract", few)[0].seconds,
         files=lambda: ours("files", THREADS, few),
         frames=lambda: ours("frames", 1, few),
+        warm=lambda: ours("warm", 1, few),
+        small=lambda: ours("small", 1, few),
         keras=lambda: keras(some, SOME),
         keras_files=lambda: ours("files", THREADS, some, *resnet50),
         keras_frames=lambda: ours("frames", 1, some, *resnet50),
@@ -69,6 +71,7 @@ def measure(bench):
         spark_ml=spark_ml,
         reduce=lambda: ours("reduce", THREADS, 6, out=small),
         stages=lambda: ours("stages", 1, small / "features", 6),
+        read=lambda: ours("read", 1, small / "features"),
     )
     extracts = [extract for extract, _ in values["keras"]]
     jobs = [job for _, job in values["job"]]
@@ -81,6 +84,8 @@ def measure(bench):
             values["command"]),
         row("`pomona.spark.extract`", values["files"], values["command"]),
         row("binaryFile, `ImageFeaturizer`, Parquet", values["frames"], values["command"]),
+        row("the same once more in that session", values["warm"], values["command"]),
+        row("the same in Spark's own partitions, of 32 files", values["small"], values["command"]),
         row(f"{SOME} images, ResNet50 f32, NLM 10: Spark, Keras, OpenCV", extracts, extracts),
         row("`pomona.spark.extract`", values["keras_files"], extracts),
         row("binaryFile, `ImageFeaturizer`, Parquet", values["keras_frames"], extracts),
@@ -90,15 +95,18 @@ def measure(bench):
         row("components of 20,622 x 1,280: Spark ML", values["spark_ml"], values["spark_ml"]),
         row("`pomona.spark.reduce`", values["reduce"], values["spark_ml"]),
         row("`pomona.spark.StandardScaler` and `PCA`", values["stages"], values["spark_ml"]),
+        row("Spark reads these files twice, as the row before does, and drops them",
+            values["read"], values["spark_ml"]),
     ]
     return {
         "title": "On Spark, against the command, the usual stack and Spark ML",
         "text": f"Seconds on local[{THREADS}] from a session that has started (which takes either "
                 "side as long), in a new process each time; of the command, of the whole process. "
                 "Speed is relative to the first row of each group. `pomona.spark.extract` has "
-                f"spark.task.cpus={THREADS}, the DataFrames have 1. Targets: the files within 10 % "
-                "of the command, the DataFrames within 20 % of the files, 2.5 times the usual "
-                "stack on many images and 10 times on 50, 30 times Spark ML.",
+                f"spark.task.cpus={THREADS}, the DataFrames have 1, and partitions as "
+                "docs/cluster.md says. Targets: the files within 10 % of the command, the "
+                "DataFrames within 20 % of the files, 2.5 times the usual stack on many images and "
+                "10 times on 50, 30 times Spark ML.",
         "head": ["what", "seconds", "times as fast"],
         "rows": rows,
         "values": values,

@@ -24,7 +24,7 @@ def context(spark: SparkSession) -> Any:
     except Exception:
         raise UsageError(
             "pomona.spark.extract and reduce need a classic Spark session; with Spark Connect "
-            "submit `python -m pomona.spark` to the cluster, or use ImageFeaturizer"
+            "submit `python -m pomona.spark` to the cluster"
         ) from None
 
 

@@ -233,3 +233,22 @@ def test_workers_keep_to_the_memory_that_is_asked_for(spark, many, tmp_path):
     on_all(forget)
     extract(spark, many, tmp_path / "results", memory="900MB", denoise="none", part_images=64)
     assert max(on_all(peak)) < 900_000_000
+
+
+class Connect:
+    """Answers as the sessions of Spark Connect do, as far as it is asked."""
+
+    conf = {"spark.task.cpus": "1"}
+
+    def __getattr__(self, name):
+        raise AttributeError(name)  # sparkContext, _jsc: PySparkAttributeError is one of these
+
+
+@pytest.mark.oldest
+def test_spark_connect_is_refused(tmp_path):
+    for images in (str(tmp_path), "s3a://bucket/images"):
+        with pytest.raises(UsageError, match="classic Spark session.*python -m pomona.spark"):
+            extract(Connect(), images, tmp_path / "results")
+        with pytest.raises(UsageError, match="classic Spark session"):
+            reduce(Connect(), images)
+    assert not (tmp_path / "results").exists()
