@@ -65,9 +65,10 @@ def interpreter(version):
 @pytest.fixture(scope="module")
 def build(tmp_path_factory, pytestconfig):
     """build(version of Python): the wheel. There is one for all from 3.12 on."""
-    # The compiler by the name that the build gave it, and the headers that it used, so that ccache
-    # knows what it has compiled.
-    cache = (pytestconfig.getoption("--pomona").parent / "CMakeCache.txt").read_text()
+    # The compiler by the name that the build gave it, the headers that it used and a folder beside
+    # its own, so that ccache knows what it has compiled.
+    folder = pytestconfig.getoption("--pomona").resolve().parent
+    cache = (folder / "CMakeCache.txt").read_text()
     entries = dict(
         line.split("=", 1) for line in cache.splitlines() if "=" in line and line[0].isalpha()
     )
@@ -82,14 +83,15 @@ def build(tmp_path_factory, pytestconfig):
         python = interpreter(version)
         kind = "abi3" if int(version.split(".")[1]) >= 12 else "cp" + version.replace(".", "")
         if kind not in wheels:
-            folder = tmp_path_factory.mktemp("wheel")
+            wheelhouse = tmp_path_factory.mktemp("wheel")
             checked(
                 *(python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"),
                 f"--config-settings=cmake.define.POMONA_WHEELS={SITE}",
-                *("--disable-pip-version-check", "-w", folder, ROOT),
+                f"--config-settings=build-dir={folder.parent / 'wheel'}-{{wheel_tag}}",
+                *("--disable-pip-version-check", "-w", wheelhouse, ROOT),
                 env=compilers,
             )
-            (wheels[kind],) = folder.glob(f"*-{kind}-*.whl")
+            (wheels[kind],) = wheelhouse.glob(f"*-{kind}-*.whl")
         return wheels[kind]
 
     return wheel
