@@ -87,6 +87,7 @@ def build(tmp_path_factory, pytestconfig):
             checked(
                 *(python, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"),
                 f"--config-settings=cmake.define.POMONA_WHEELS={SITE}",
+                f"--config-settings=cmake.define.OpenVINO_DIR={SITE / 'openvino/cmake'}",
                 f"--config-settings=build-dir={folder.parent / 'wheel'}-{{wheel_tag}}",
                 *("--disable-pip-version-check", "-w", wheelhouse, ROOT),
                 env=compilers,
