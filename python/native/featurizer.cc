@@ -90,44 +90,34 @@ Outcome<std::vector<uint8_t>> Read(const std::string& path, int64_t max_bytes) {
   return io::ReadFile(path, entry, max_bytes);
 }
 
-// One item -> its feature.
+// One item -> what the network takes.
 class Visitor {
  public:
-  using Answer = Result<Outcome<std::vector<float>>>;
+  using Answer = Result<Outcome<extract::Prepared>>;
 
   Visitor(const extract::Featurizer& featurizer, const image::DecodeLimits& limits)
       : featurizer_(featurizer), limits_(limits) {}
 
   Answer operator()(const NoContent& /*item*/) const {
-    return Outcome<std::vector<float>>(Rejection{Reason::kMissing, "there is no content", {}});
+    return Outcome<extract::Prepared>(Rejection{Reason::kMissing, "there is no content", {}});
   }
   Answer operator()(const Content& item) const {
     const auto* data = reinterpret_cast<const uint8_t*>(item.bytes.c_str());
-    return FromFile(std::vector<uint8_t>(data, data + item.bytes.size()));
+    return featurizer_.Prepare({}, std::vector<uint8_t>(data, data + item.bytes.size()));
   }
-  Answer operator()(const Path& item) const { return FromFile(Read(item.path, limits_.max_bytes)); }
+  Answer operator()(const Path& item) const {
+    return featurizer_.Prepare({}, Read(item.path, limits_.max_bytes));
+  }
   Answer operator()(const Pixels& item) const {
     if (item.size() == 0) {
-      return Outcome<std::vector<float>>(Rejection{Reason::kEmpty, "an array without pixels", {}});
+      return Outcome<extract::Prepared>(Rejection{Reason::kEmpty, "an array without pixels", {}});
     }
-    return Infer(featurizer_.Prepare(image::Image{static_cast<int>(item.shape(1)),
-                                                  static_cast<int>(item.shape(0)),
-                                                  {item.data(), item.data() + item.size()}}));
+    return featurizer_.Prepare(image::Image{static_cast<int>(item.shape(1)),
+                                            static_cast<int>(item.shape(0)),
+                                            {item.data(), item.data() + item.size()}});
   }
 
  private:
-  Answer FromFile(const Outcome<std::vector<uint8_t>>& bytes) const {
-    return Infer(featurizer_.Prepare({}, bytes));
-  }
-
-  Answer Infer(Result<Outcome<extract::Prepared>> prepared) const {
-    ARROW_RETURN_NOT_OK(prepared.status());
-    if (!prepared->ok()) return Outcome<std::vector<float>>(prepared->rejection());
-    ARROW_ASSIGN_OR_RAISE(auto done, featurizer_.Infer(std::move(*prepared).value()));
-    if (!done.ok()) return Outcome<std::vector<float>>(done.rejection());
-    return Outcome<std::vector<float>>(std::move(done.value().feature));
-  }
-
   const extract::Featurizer& featurizer_;
   const image::DecodeLimits& limits_;
 };
@@ -153,24 +143,27 @@ class Batch {
 
   size_t size() const { return items_.size(); }
 
-  // To be called once for each image.
-  void Work(size_t i, const Visitor& visitor) {
+  // Images [first, last), all of them prepared before the network runs. To be called once for each.
+  void Work(size_t first, size_t last, const Visitor& visitor,
+            const extract::Featurizer& featurizer) {
     std::exception_ptr thrown;
     Status status;
-    if (!stopped_) {
-      try {
-        status = Featurize(i, visitor);
-      } catch (...) {
-        thrown = std::current_exception();
-      }
+    try {
+      status = Featurize(first, last, visitor, featurizer);
+    } catch (...) {
+      thrown = std::current_exception();
     }
     const std::lock_guard lock(mutex_);
     if (thrown && !thrown_) thrown_ = thrown;
     if (!status.ok() && first_error_.ok()) first_error_ = status;
     if (thrown || !status.ok()) stopped_ = true;
-    ++progress_.done;
-    progress_.rejected += features_.errors[i] ? 1 : 0;
-    if (--left_ == 0) ended_.notify_all();
+    left_ -= last - first;
+    progress_.done += static_cast<int64_t>(last - first);
+    progress_.rejected +=
+        std::count_if(features_.errors.begin() + static_cast<std::ptrdiff_t>(first),
+                      features_.errors.begin() + static_cast<std::ptrdiff_t>(last),
+                      [](const auto& error) { return error.has_value(); });
+    if (left_ == 0) ended_.notify_all();
   }
 
   // The images that nobody has begun with are left out.
@@ -198,16 +191,33 @@ class Batch {
  private:
   static constexpr std::chrono::milliseconds kReportEvery{100};
 
-  Status Featurize(size_t i, const Visitor& visitor) {
-    ARROW_ASSIGN_OR_RAISE(const auto feature, std::visit(visitor, items_[i]));
-    if (feature.ok()) {
-      std::copy_n(feature.value().begin(), dimension_,
-                  features_.values.begin() + static_cast<std::ptrdiff_t>(i * dimension_));
-    } else {
-      const Rejection& why = feature.rejection();
-      features_.errors[i] = std::string(ReasonName(why.reason)) + ": " + why.detail;
+  Status Featurize(size_t first, size_t last, const Visitor& visitor,
+                   const extract::Featurizer& featurizer) {
+    std::vector<Outcome<extract::Prepared>> prepared;
+    prepared.reserve(last - first);
+    for (size_t i = first; i < last && !stopped_; ++i) {
+      ARROW_ASSIGN_OR_RAISE(auto one, std::visit(visitor, items_[i]));
+      prepared.push_back(std::move(one));
+    }
+    for (size_t i = first; i < last && !stopped_; ++i) {
+      Outcome<extract::Prepared>& one = prepared[i - first];
+      if (!one.ok()) {
+        Reject(i, one.rejection());
+        continue;
+      }
+      ARROW_ASSIGN_OR_RAISE(const auto done, featurizer.Infer(std::move(one).value()));
+      if (done.ok()) {
+        std::copy_n(done.value().feature.begin(), dimension_,
+                    features_.values.begin() + static_cast<std::ptrdiff_t>(i * dimension_));
+      } else {
+        Reject(i, done.rejection());
+      }
     }
     return Status::OK();
+  }
+
+  void Reject(size_t i, const Rejection& why) {
+    features_.errors[i] = std::string(ReasonName(why.reason)) + ": " + why.detail;
   }
 
   const std::vector<Item> items_;
@@ -228,6 +238,8 @@ class Stream {
  public:
   explicit Stream(const cli::FeatureJob& job)
       : dimension_(static_cast<size_t>(job.runner->dimension())),
+        threads_(job.options.threads),
+        group_bytes_(job.options.group_bytes),
         featurizer_(job.runner.get(), job.options.recipe, job.options.limits, job.options.sandbox),
         visitor_(featurizer_, job.options.limits),
         // The arena alone cannot exceed the number of CPUs that oneTBB sees.
@@ -246,8 +258,10 @@ class Stream {
   void Put(const nb::list& list) {
     batches_.push_back(std::make_unique<Batch>(list, dimension_));
     Batch* const batch = batches_.back().get();
-    for (size_t i = 0; i < batch->size(); ++i) {
-      arena_.enqueue([this, batch, i] { batch->Work(i, visitor_); });
+    size_t last = 0;
+    for (size_t first = 0; first < batch->size(); first = last) {
+      last = first + featurizer_.GroupSize(group_bytes_, batch->size() - first, threads_);
+      arena_.enqueue([=, this] { batch->Work(first, last, visitor_, featurizer_); });
     }
   }
 
@@ -265,6 +279,8 @@ class Stream {
 
  private:
   const size_t dimension_;
+  const int threads_;
+  const int64_t group_bytes_;
   const extract::Featurizer featurizer_;
   const Visitor visitor_;
   const tbb::global_control control_;
@@ -318,10 +334,11 @@ void AddFeaturizer(nb::module_& module) {
            nb::sig("def put(self, items: list[bytes | str | "
                    "numpy.typing.NDArray[numpy.uint8] | None]) -> None"),
            "Adds a batch, as Featurizer.featurize takes it, and returns at once.")
-      .def("take", [](Stream& stream) { return stream.Take(nb::none()); },
-           nb::sig("def take(self) -> "
-                   "tuple[numpy.typing.NDArray[numpy.float32], list[str | None]]"),
-           "Waits for the oldest batch and gives what Featurizer.featurize would give.");
+      .def(
+          "take", [](Stream& stream) { return stream.Take(nb::none()); },
+          nb::sig("def take(self) -> "
+                  "tuple[numpy.typing.NDArray[numpy.float32], list[str | None]]"),
+          "Waits for the oldest batch and gives what Featurizer.featurize would give.");
   nb::class_<Featurizer>(module, "Featurizer",
                          "A network and a recipe, ready: `args` are the flags of `pomona extract` "
                          "that say how an image becomes a feature.")

@@ -24,9 +24,10 @@ __all__ = ["compute_blocks", "compute_parts", "merged_moments", "steps"]
 Batches = Iterable[pa.RecordBatch]
 Step = tuple[Any, ...]  # a function of this module by its name, and its arguments but the batches
 Column = tuple[str, str]  # that a step adds: its name, and "vector" or "array"
-# What is handed to the engine: images a thread at a time, and how many times before the first is
-# waited for. So there is work while the next images come from the JVM and vectors go there.
-IMAGES_AT_ONCE, BATCHES_AHEAD = 8, 2
+# What is handed to the engine at a time: images a thread, unless they are larger files than that
+# together. One batch more is handed over before the first is waited for, so that there is work
+# while images come from the JVM and vectors go there.
+IMAGES_AT_ONCE, BYTES_AT_ONCE = 32, 16_000_000
 VECTORS_AT_ONCE = 1024  # so that the JVM takes some while others are computed
 
 
@@ -103,13 +104,26 @@ def featurize(
         batch = _with_vectors(under_way.popleft(), rows[there], there, output)
         return batch.append_column(errors, _texts(why))
 
-    for images in _cut(batches, IMAGES_AT_ONCE * json.loads(wanted)["threads"]):
+    for images in _cut_files(batches, column, IMAGES_AT_ONCE * json.loads(wanted)["threads"]):
         stream.put(images.column(column).to_pylist())
         under_way.append(images)
-        if len(under_way) > BATCHES_AHEAD:
+        if len(under_way) > 1:
             yield next_batch()
     while under_way:
         yield next_batch()
+
+
+def _cut_files(batches: Batches, column: str, rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of at most so many, and of few bytes of files."""
+    for batch in _cut(batches, rows):
+        start = taken = 0
+        for row, content in enumerate(batch.column(column)):
+            taken += len(content.as_buffer() or b"")
+            if taken >= BYTES_AT_ONCE:
+                yield batch.slice(start, row + 1 - start)
+                start, taken = row + 1, 0
+        if start < batch.num_rows:
+            yield batch.slice(start)
 
 
 def _cut(batches: Batches, rows: int) -> Iterator[pa.RecordBatch]:

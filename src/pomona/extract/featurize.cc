@@ -21,7 +21,7 @@ Rejection OutOfMemory() {
 
 size_t Featurizer::GroupSize(int64_t bytes, size_t remaining, int threads) const {
   const int64_t fit = bytes / (int64_t{3} * recipe_.width * recipe_.height);
-  const auto share = static_cast<int64_t>(remaining) / (2 * threads);
+  const auto share = static_cast<int64_t>(remaining) / (threads == 1 ? 1 : 2 * threads);
   return static_cast<size_t>(std::clamp<int64_t>(std::min(fit, share), 1, kMostInGroup));
 }
 

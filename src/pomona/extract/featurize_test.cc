@@ -19,8 +19,9 @@ TEST(GroupSize, IsBoundedByMemory) {
   EXPECT_EQ(GroupSize(224, 1'000'000, 2, 0), 1U);
 }
 
-TEST(GroupSize, ShrinksToOneImage) {
-  for (const int threads : {1, 2, 7}) {
+TEST(GroupSize, ShrinksToOneImageWhereThreadsWaitForEachOther) {
+  EXPECT_EQ(GroupSize(224, 40, 1), 40U);
+  for (const int threads : {2, 7}) {
     size_t remaining = 1000;
     size_t last = GroupSize(224, remaining, threads);
     for (size_t size = last; remaining > 0; remaining -= size) {
