@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <arrow/io/file.h>
+#include <arrow/memory_pool.h>
 
 #include "pomona/base/hash.h"
 #include "pomona/base/random.h"
@@ -156,7 +157,8 @@ Result<std::shared_ptr<arrow::io::RandomAccessFile>> LocalStore::Open(
   if (!fd.ok()) {
     return Status::IOError("cannot open ", Quoted(Describe(name)), ": ", fd.rejection().detail);
   }
-  return arrow::io::ReadableFile::Open(std::move(fd).value().Release());
+  return arrow::io::ReadableFile::Open(std::move(fd).value().Release(),
+                                       arrow::system_memory_pool());
 }
 
 Result<std::unique_ptr<PendingFile>> LocalStore::Create(const std::string& name) {
