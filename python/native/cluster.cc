@@ -296,7 +296,8 @@ nb::bytes BlockMoments(const Args& args, const nb::bytes& block) {
   return OnBlock(
       args, block,
       [](const dataset::Dataset& dataset, const reduce::Block& b) -> Result<std::string> {
-        ARROW_ASSIGN_OR_RAISE(const auto moments, reduce::MomentsOfBlock(dataset, b));
+        reduce::Parts parts(dataset);
+        ARROW_ASSIGN_OR_RAISE(const auto moments, reduce::MomentsOfBlock(&parts, b));
         return moments.ToBytes();
       });
 }
@@ -306,11 +307,12 @@ nb::bytes BlockProjection(const Args& args, const nb::bytes& block, const nb::by
   return OnBlock(
       args, block,
       [&](const dataset::Dataset& dataset, const reduce::Block& b) -> Result<std::string> {
-        std::vector<reduce::Projected> parts;
+        reduce::Parts parts(dataset);
+        std::vector<reduce::Projected> projected;
         for (size_t i = b.first; i < b.last; ++i) {
-          ARROW_ASSIGN_OR_RAISE(parts.emplace_back(), reduce::ProjectPart(dataset, i, fitted));
+          ARROW_ASSIGN_OR_RAISE(projected.emplace_back(), reduce::ProjectPart(&parts, i, fitted));
         }
-        return reduce::ToBytes(parts);
+        return reduce::ToBytes(projected);
       });
 }
 

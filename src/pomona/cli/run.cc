@@ -40,19 +40,21 @@ void PrintFiles(const io::Store& results, Console* console) {
   line("            ", "features/", "the features, for any Parquet reader");
 }
 
-// Threads of the reduction: --threads, or fewer where --memory does not allow so many.
-Result<int> ReduceThreads(const ExtractFlags& flags, int dimension) {
+// Of the reduction: --threads, or fewer where --memory does not allow so many, which then has no
+// features kept in it.
+Result<reduce::ReduceOptions> OptionsFrom(const ExtractFlags& flags, const reduce::Components& k,
+                                          int dimension) {
   const int threads = flags.threads.threads;
-  if (flags.memory == 0) return threads;
+  if (flags.memory == 0) return reduce::ReduceOptions{k, threads};
   const int fit = reduce::ThreadsWithin(static_cast<int64_t>(flags.memory), dimension,
                                         flags.part_images, threads);
-  if (fit > 0) return fit;
+  if (fit > 0) return reduce::ReduceOptions{k, fit, /*kept_bytes=*/0};
   return UsageError("--memory " + HumanBytes(static_cast<int64_t>(flags.memory)) +
                     " is too little for the principal components of " + WithThousands(dimension) +
                     " numbers: give more, or smaller --part-images");
 }
 
-Result<int> Once(RunFlags* flags, const reduce::Components& k, int threads, ExtractJob* opened,
+Result<int> Once(RunFlags* flags, const reduce::ReduceOptions& options, ExtractJob* opened,
                  bool first, Context* context) {
   Console& console = context->console;
   Profile* const profile = flags->extract.profile.profile();
@@ -66,7 +68,7 @@ Result<int> Once(RunFlags* flags, const reduce::Components& k, int threads, Extr
 
   ARROW_ASSIGN_OR_RAISE(const auto dataset, dataset::Dataset::Open(*job.results));
   ARROW_ASSIGN_OR_RAISE(const reduce::Pca pca, Timed(profile, "reduce", [&] {
-                          return reduce::Reduce(dataset, job.results.get(), {k, threads},
+                          return reduce::Reduce(dataset, job.results.get(), options,
                                                 console.observer(), context->stop);
                         }));
   PrintReduce(pca, &console);
@@ -85,10 +87,10 @@ Result<int> Run(RunFlags* flags, Context* context) {
   ARROW_ASSIGN_OR_RAISE(const auto k, reduce::ParseComponents(flags->components.k));
   ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags->extract.model));
   ARROW_RETURN_NOT_OK(reduce::CheckComponents(k, card.output.dimension));
-  ARROW_ASSIGN_OR_RAISE(const int threads, ReduceThreads(flags->extract, card.output.dimension));
+  ARROW_ASSIGN_OR_RAISE(const auto options, OptionsFrom(flags->extract, k, card.output.dimension));
   ARROW_ASSIGN_OR_RAISE(ExtractJob job, Prepare(flags->extract));
   return WatchSource(flags->extract, &job, context,
-                     [&](bool first) { return Once(flags, k, threads, &job, first, context); });
+                     [&](bool first) { return Once(flags, options, &job, first, context); });
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using nlohmann::json;
 // Parts are multiplied into one matrix until they have so many rows for each column, before that
 // matrix is added to the total: the more, the less adding costs beside multiplying, the fewer, the
 // more evenly the threads are busy (MomentsOfBlocks in pca_bench).
-constexpr int64_t kRowsPerColumn = 2;
+constexpr int64_t kRowsPerColumn = 1;
 
 // The moments of a block are dimension^2 / 2 numbers, which on a cluster go to the driver one block
 // after the other: more blocks than this keep it longer than they save (docs/cluster.md).
@@ -24,6 +24,12 @@ constexpr int64_t kMostBlocks = 256;
 // From so many rows on multiplying them, which threads do side by side, costs more than adding two
 // matrices, which they do one after the other (MergePart in pca_bench).
 constexpr int64_t kFoldRows = 256;
+
+int64_t MemoryOf(const dataset::Dataset& dataset) {
+  constexpr int64_t kTexts = 128;  // of a row, about
+  const auto row = static_cast<int64_t>(sizeof(dataset::Row) + kTexts);
+  return dataset.rows() * (row + dataset.dimension() * static_cast<int64_t>(sizeof(float)));
+}
 
 Status CheckFinite(const Moments& moments, const dataset::PartEntry& part) {
   const std::vector<double> mean = moments.mean();
@@ -72,11 +78,27 @@ std::vector<Block> Blocks(const dataset::Dataset& dataset) {
   return blocks;
 }
 
-Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& block) {
+Parts::Parts(const dataset::Dataset& dataset, int64_t bytes)
+    : dataset_(dataset), keep_(MemoryOf(dataset) <= bytes), kept_(dataset.num_parts()) {}
+
+Result<std::shared_ptr<const dataset::Part>> Parts::Read(size_t i) {
+  ARROW_ASSIGN_OR_RAISE(dataset::Part read, dataset_.ReadPart(i));
+  auto part = std::make_shared<dataset::Part>(std::move(read));
+  if (keep_) kept_[i] = part;
+  return part;
+}
+
+Result<dataset::Part> Parts::Take(size_t i) {
+  if (kept_[i] == nullptr) return dataset_.ReadPart(i);
+  return std::move(*std::exchange(kept_[i], nullptr));
+}
+
+Result<Moments> MomentsOfBlock(Parts* parts, const Block& block) {
+  const dataset::Dataset& dataset = parts->dataset();
   Moments moments(dataset.dimension());
   for (size_t i = block.first; i < block.last; ++i) {
-    ARROW_ASSIGN_OR_RAISE(const dataset::Part part, dataset.ReadPart(i));
-    moments.Add(part.features.data(), static_cast<int64_t>(part.rows.size()));
+    ARROW_ASSIGN_OR_RAISE(const auto part, parts->Read(i));
+    moments.Add(part->features.data(), static_cast<int64_t>(part->rows.size()));
     ARROW_RETURN_NOT_OK(CheckFinite(moments, dataset.manifest().parts[i]));
   }
   const bool many = dataset.rows() > dataset.dimension() / 2;
@@ -84,10 +106,10 @@ Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& blo
   return moments;
 }
 
-Result<Projected> ProjectPart(const dataset::Dataset& dataset, size_t part, const Pca& pca) {
-  ARROW_ASSIGN_OR_RAISE(dataset::Part features, dataset.ReadPart(part));
-  const auto rows = static_cast<int64_t>(features.rows.size());
-  return Projected{std::move(features.rows), pca.Project(features.features.data(), rows)};
+Result<Projected> ProjectPart(Parts* parts, size_t part, const Pca& pca) {
+  ARROW_ASSIGN_OR_RAISE(dataset::Part taken, parts->Take(part));
+  const auto rows = static_cast<int64_t>(taken.rows.size());
+  return Projected{std::move(taken.rows), pca.Project(taken.features.data(), rows)};
 }
 
 std::string ToBytes(const Pca& pca) {

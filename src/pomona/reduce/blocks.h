@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,9 +25,27 @@ struct Block {
 
 std::vector<Block> Blocks(const dataset::Dataset& dataset);
 
+// The parts of a dataset for the two times that a reduction needs them: if all of them fit, they
+// stay in memory from the first to the second. Thread-safe for different parts.
+class Parts {
+ public:
+  // Keeps at most about `bytes`. `dataset` must outlive it.
+  explicit Parts(const dataset::Dataset& dataset, int64_t bytes = 0);
+
+  const dataset::Dataset& dataset() const { return dataset_; }
+  Result<std::shared_ptr<const dataset::Part>> Read(size_t i);
+  // For the last time.
+  Result<dataset::Part> Take(size_t i);
+
+ private:
+  const dataset::Dataset& dataset_;
+  bool keep_;
+  std::vector<std::shared_ptr<dataset::Part>> kept_;
+};
+
 // To be merged into the moments of all blocks before it. An error names the part with a feature
 // that is not finite. Thread-safe.
-Result<Moments> MomentsOfBlock(const dataset::Dataset& dataset, const Block& block);
+Result<Moments> MomentsOfBlock(Parts* parts, const Block& block);
 
 // Rows of projection.parquet: paths and labels, and rows x k components.
 struct Projected {
@@ -35,7 +54,7 @@ struct Projected {
 };
 
 // Thread-safe.
-Result<Projected> ProjectPart(const dataset::Dataset& dataset, size_t part, const Pca& pca);
+Result<Projected> ProjectPart(Parts* parts, size_t part, const Pca& pca);
 
 // For other processes: a Pca, and what became of the parts of a block, to the last bit. Rows keep
 // path and label only.

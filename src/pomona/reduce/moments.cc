@@ -9,6 +9,7 @@
 #include <cblas.h>
 
 #include "pomona/base/cbor.h"
+#include "pomona/base/large_pages.h"
 #include "pomona/reduce/blas.h"
 
 namespace pomona::reduce {
@@ -16,6 +17,10 @@ namespace {
 
 // Small enough for a block of 2,048 columns to stay in the L2 cache between its two passes.
 constexpr int64_t kBlockRows = 256;
+
+// OpenBLAS multiplies 256 or 384 rows at a time, depending on the CPU, and makes two small panels
+// of what is left: a multiple of both saves 7 % (MomentsAdd in pca_bench, at 1,280 columns).
+constexpr int64_t kEvenRows = 768;
 
 // D then takes 8 TB: bytes that say so are damaged.
 constexpr uint32_t kLargestDimension = 1 << 20;
@@ -39,6 +44,7 @@ void Moments::AddRows(const T* features, int64_t rows) {
   const int64_t most = dimension_ / 2 + kBlockRows + 1;
   const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
   rows_.reserve(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
+  PreferLargePages(rows_.data(), rows_.capacity() * sizeof(double));
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
@@ -127,19 +133,25 @@ void Moments::Shift(const std::vector<double>& delta, int64_t m) {
 }
 
 void Moments::FoldIfFull() {
-  const size_t most = static_cast<size_t>(dimension_ / 2) * dimension_;
-  if (rows_.size() > most) Fold();
+  const int64_t most = dimension_ / 2;
+  const auto rows = static_cast<int64_t>(rows_.size()) / dimension_;
+  if (rows <= most) return;
+  const int64_t rest = rows % kEvenRows;
+  FoldFirst(rest <= most ? rows - rest : rows);
 }
 
-void Moments::Fold() {
+void Moments::Fold() { FoldFirst(static_cast<int64_t>(rows_.size()) / dimension_); }
+
+void Moments::FoldFirst(int64_t rows) {
   if (dense_.empty()) {
     dense_.resize(static_cast<size_t>(dimension_) * dimension_);
     for (int i = 0; i < dimension_; ++i) {
       std::fill_n(dense_.begin() + static_cast<ptrdiff_t>(i) * (dimension_ + 1), dimension_ - i, 0);
     }
   }
-  AddProduct(rows_, dimension_, dense_.data());
-  rows_.clear();
+  const int64_t count = rows * dimension_;
+  AddProduct(std::span(rows_).first(count), dimension_, dense_.data());
+  rows_.erase(rows_.begin(), rows_.begin() + count);
 }
 
 std::string Moments::ToBytes() const {

@@ -78,6 +78,7 @@ class Moments {
   // on, and moves the mean.
   void Shift(const std::vector<double>& delta, int64_t m);
   void FoldIfFull();
+  void FoldFirst(int64_t rows);  // of R
 
   int dimension_;
   int64_t n_ = 0;

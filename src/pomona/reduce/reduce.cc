@@ -78,14 +78,15 @@ Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
   ARROW_ASSIGN_OR_RAISE(Reduction reduction,
                         Reduction::Begin(dataset, results, options.k, observer));
   const std::vector<Block> blocks = Blocks(dataset);
+  Parts parts(dataset, options.kept_bytes);
   ARROW_RETURN_NOT_OK(InOrder(
       blocks.size(), options.threads, stop,
-      [&](size_t i) { return MomentsOfBlock(dataset, blocks[i]); },
+      [&](size_t i) { return MomentsOfBlock(&parts, blocks[i]); },
       [&](Moments moments) { return reduction.Merge(std::move(moments)); }));
   ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit());
   ARROW_RETURN_NOT_OK(InOrder(
       dataset.num_parts(), options.threads, stop,
-      [&](size_t i) { return ProjectPart(dataset, i, pca); },
+      [&](size_t i) { return ProjectPart(&parts, i, pca); },
       [&](const Projected& projected) { return reduction.Append(projected); }));
   ARROW_RETURN_NOT_OK(reduction.Commit());
   return pca;

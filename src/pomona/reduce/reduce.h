@@ -25,9 +25,14 @@ inline constexpr char kProjectionName[] = "pca/projection.parquet";
 
 class PcaWriter;  // pca_files.h
 
+// By default Reduce keeps all features if they take no more: those of 20,000 images of 1,280
+// numbers.
+inline constexpr int64_t kKeptBytes = 112'000'000;
+
 struct ReduceOptions {
   Components k;
   int threads = 1;
+  int64_t kept_bytes = kKeptBytes;  // features that take no more are read once, not twice
 };
 
 // A reduction in steps, so that its blocks (blocks.h) may be computed by whoever has the time:

@@ -164,6 +164,28 @@ TEST_F(ReduceTest, SameBytesForAnyNumberOfThreads) {
   }
 }
 
+TEST_F(ReduceTest, SameBytesHoweverMuchIsKept) {
+  const auto dataset = PutTwelve(20);
+  ASSERT_TRUE(Run(dataset, {{6, 0}, 2, 0}).ok());
+  const auto want = AllBytes();
+  for (const int64_t bytes : {1, 1'000'000'000}) {
+    ASSERT_TRUE(Run(dataset, {{6, 0}, 2, bytes}).ok());
+    EXPECT_TRUE(AllBytes() == want) << bytes;
+  }
+}
+
+TEST_F(ReduceTest, PartsThatFitAreReadOnce) {
+  const auto dataset = Put({DrawPart(0, 100, 30), DrawPart(1, 7, 30)});
+  Parts all(dataset, 100'000);
+  Parts none(dataset, 10'000);
+  const auto read = all.Read(0).ValueOrDie()->features;
+  ASSERT_TRUE(none.Read(0).ok());
+  std::filesystem::remove_all(folder_ / dataset::kFeaturesFolder);
+  EXPECT_EQ(all.Take(0).ValueOrDie().features, read);
+  EXPECT_FALSE(all.Take(0).ok());
+  EXPECT_FALSE(none.Take(0).ok());
+}
+
 // Every block and part through bytes, as tasks of a cluster do.
 TEST_F(ReduceTest, SameBytesFromElsewhere) {
   for (const int dimension : {20, 700}) {
@@ -172,8 +194,9 @@ TEST_F(ReduceTest, SameBytesFromElsewhere) {
     const auto want = AllBytes();
     std::filesystem::remove_all(folder_ / "pca");
     Reduction reduction = Reduction::Begin(dataset, store_.get(), {6, 0}, {}).ValueOrDie();
+    Parts of_dataset(dataset);
     for (const Block& block : Blocks(dataset)) {
-      const std::string bytes = MomentsOfBlock(dataset, block).ValueOrDie().ToBytes();
+      const std::string bytes = MomentsOfBlock(&of_dataset, block).ValueOrDie().ToBytes();
       ASSERT_TRUE(reduction.Merge(Moments::FromBytes(bytes).ValueOrDie()).ok());
     }
     const Pca fitted = reduction.Fit().ValueOrDie();
@@ -181,8 +204,8 @@ TEST_F(ReduceTest, SameBytesFromElsewhere) {
     EXPECT_EQ(pca, fitted);
     EXPECT_FALSE(reduction.Commit().ok());  // nothing is projected yet
     for (size_t i = 0; i < dataset.num_parts(); i += 2) {
-      const std::string bytes = ToBytes({ProjectPart(dataset, i, pca).ValueOrDie(),
-                                         ProjectPart(dataset, i + 1, pca).ValueOrDie()});
+      const std::string bytes = ToBytes({ProjectPart(&of_dataset, i, pca).ValueOrDie(),
+                                         ProjectPart(&of_dataset, i + 1, pca).ValueOrDie()});
       for (const Projected& projected : ProjectedFromBytes(bytes).ValueOrDie()) {
         ASSERT_TRUE(reduction.Append(projected).ok());
       }
