@@ -9,7 +9,6 @@
 #include <cblas.h>
 
 #include "pomona/base/cbor.h"
-#include "pomona/base/large_pages.h"
 #include "pomona/reduce/blas.h"
 
 namespace pomona::reduce {
@@ -44,7 +43,6 @@ void Moments::AddRows(const T* features, int64_t rows) {
   const int64_t most = dimension_ / 2 + kBlockRows + 1;
   const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
   rows_.reserve(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
-  PreferLargePages(rows_.data(), rows_.capacity() * sizeof(double));
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
