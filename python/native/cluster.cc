@@ -227,7 +227,7 @@ class Reduction {
 
   nb::bytes Fit() {
     pca_ = Interruptible([&](const Observer& /*observer*/, const std::stop_token& /*stop*/) {
-      return reduction_->Fit();
+      return reduction_->Fit(opened_->flags->threads.threads);
     });
     if (!warning_.is_none()) {
       for (const std::string& text : warnings_) warning_(text.c_str());

@@ -14,6 +14,7 @@
 
 #include "pomona/base/text.h"
 #include "pomona/reduce/blas.h"
+#include "pomona/reduce/tridiagonal.h"
 
 namespace pomona::reduce {
 namespace {
@@ -98,7 +99,7 @@ class ThinSpectrum : public Spectrum {
 class DenseSpectrum : public Spectrum {
  public:
   static Result<std::unique_ptr<Spectrum>> Make(const Moments& moments,
-                                                const std::vector<double>& weights) {
+                                                const std::vector<double>& weights, int threads) {
     const int d = moments.dimension();
     auto out = std::make_unique<DenseSpectrum>();
     out->matrix_ = moments.m2();
@@ -110,8 +111,8 @@ class DenseSpectrum : public Spectrum {
     out->beside_.resize(d);
     out->reflectors_.resize(d);
     // The row-major upper triangle is column-major lower.
-    int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', d, out->matrix_.data(), d,
-                              out->diagonal_.data(), out->beside_.data(), out->reflectors_.data());
+    int info = Tridiagonalise(d, threads, out->matrix_.data(), out->diagonal_.data(),
+                              out->beside_.data(), out->reflectors_.data());
     if (info != 0) return LapackError("dsytrd", info);
     out->values_ = out->diagonal_;
     std::vector<double> beside = out->beside_;
@@ -148,7 +149,7 @@ class DenseSpectrum : public Spectrum {
   }
 
  private:
-  std::vector<double> matrix_;      // the reflectors that make Q, as dsytrd leaves them
+  std::vector<double> matrix_;      // the reflectors that make Q, as Tridiagonalise leaves them
   std::vector<double> reflectors_;  // and their factors
   std::vector<double> diagonal_;    // of T
   std::vector<double> beside_;      // the diagonal
@@ -290,7 +291,8 @@ Scaler FitScaler(const Moments& moments, Scaling scaling) {
   return scaler;
 }
 
-Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling scaling) {
+Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling scaling,
+                   int threads) {
   UseOneBlasThread();
   ARROW_RETURN_NOT_OK(CheckComponents(components, moments.dimension()));
   ARROW_RETURN_NOT_OK(CheckMoments(moments));
@@ -301,7 +303,7 @@ Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling
   const std::vector<double> weights = Weights(pca.scaler, pca.n);
   ARROW_ASSIGN_OR_RAISE(const auto spectrum, moments.is_thin()
                                                  ? ThinSpectrum::Make(moments, weights)
-                                                 : DenseSpectrum::Make(moments, weights));
+                                                 : DenseSpectrum::Make(moments, weights, threads));
   pca.rank = NumericalRank(spectrum->values(), pca.n, pca.dimension);
   pca.variance = spectrum->values();
   pca.variance.resize(pca.rank);

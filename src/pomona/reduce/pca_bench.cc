@@ -6,10 +6,12 @@
 
 #include <benchmark/benchmark.h>
 #include <cblas.h>
+#include <lapacke.h>
 
 #include "pomona/reduce/blas.h"
 #include "pomona/reduce/moments.h"
 #include "pomona/reduce/pca.h"
+#include "pomona/reduce/tridiagonal.h"
 
 namespace pomona::reduce {
 namespace {
@@ -40,16 +42,20 @@ void Syrk(benchmark::State& state) {
 }
 BENCHMARK(Syrk)->Arg(256)->Arg(1024)->Arg(8192)->Unit(benchmark::kMillisecond);
 
+// rows x columns.
 void MomentsAdd(benchmark::State& state) {
-  const std::vector<float> x = Draw(state.range(0), kColumns);
+  const auto columns = static_cast<int>(state.range(1));
+  const std::vector<float> x = Draw(state.range(0), columns);
   for (auto _ : state) {
-    Moments moments(kColumns);
+    Moments moments(columns);
     moments.Add(x.data(), state.range(0));
     moments.Fold();
     benchmark::DoNotOptimize(moments.n());
   }
 }
-BENCHMARK(MomentsAdd)->Arg(256)->Arg(1024)->Arg(8192)->Unit(benchmark::kMillisecond);
+BENCHMARK(MomentsAdd)
+    ->ArgsProduct({{256, 1024, 8192}, {1280, kColumns}})
+    ->Unit(benchmark::kMillisecond);
 
 // Rows in parts of 1,024, so many rows to a block, as Reduce makes them, but one after the other.
 void MomentsOfBlocks(benchmark::State& state) {
@@ -97,6 +103,30 @@ BENCHMARK(Fit)
     ->Args({50, 2048})
     ->Args({1000, 2048})
     ->Args({1100, 2048})
+    ->Unit(benchmark::kMillisecond);
+
+// columns, threads; none is LAPACK's dsytrd.
+void Tridiagonal(benchmark::State& state) {
+  UseOneBlasThread();
+  const auto n = static_cast<int>(state.range(0));
+  const auto threads = static_cast<int>(state.range(1));
+  const std::vector<float> draw = Draw(n, n);
+  const std::vector<double> matrix(draw.begin(), draw.end());
+  std::vector<double> diagonal(n);
+  std::vector<double> beside(n);
+  std::vector<double> factors(n);
+  for (auto _ : state) {
+    std::vector<double> work = matrix;
+    const int info = threads == 0 ? LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', n, work.data(), n,
+                                                   diagonal.data(), beside.data(), factors.data())
+                                  : Tridiagonalise(n, threads, work.data(), diagonal.data(),
+                                                   beside.data(), factors.data());
+    benchmark::DoNotOptimize(info);
+  }
+}
+BENCHMARK(Tridiagonal)
+    ->ArgsProduct({{1280, 2048}, {0, 1, 2}})
+    ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
 void Project(benchmark::State& state) {

@@ -83,7 +83,7 @@ Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
       blocks.size(), options.threads, stop,
       [&](size_t i) { return MomentsOfBlock(&parts, blocks[i]); },
       [&](Moments moments) { return reduction.Merge(std::move(moments)); }));
-  ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit());
+  ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit(options.threads));
   ARROW_RETURN_NOT_OK(InOrder(
       dataset.num_parts(), options.threads, stop,
       [&](size_t i) { return ProjectPart(&parts, i, pca); },
@@ -116,8 +116,8 @@ Status Reduction::Merge(Moments moments) {
   return Status::OK();
 }
 
-Result<Pca> Reduction::Fit() {
-  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*total_, k_));
+Result<Pca> Reduction::Fit(int threads) {
+  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*total_, k_, Scaling::kStandardize, threads));
   total_.reset();  // tens of MB, which the projection does not need
   pca.dataset = identity_;
   WarnIfFewer(pca, k_, observer_);

@@ -27,7 +27,7 @@ class PcaWriter;  // pca_files.h
 
 // By default Reduce keeps all features if they take no more: those of 20,000 images of 1,280
 // numbers.
-inline constexpr int64_t kKeptBytes = 112'000'000;
+inline constexpr int64_t kKeptBytes = 128'000'000;
 
 struct ReduceOptions {
   Components k;
@@ -49,7 +49,7 @@ class Reduction {
   ~Reduction();
 
   Status Merge(Moments moments);              // of the next block
-  Result<Pca> Fit();                          // once every block is merged
+  Result<Pca> Fit(int threads = 1);           // once every block is merged
   Status Append(const Projected& projected);  // the next part
   Status Commit();                            // once every part is there
 
