@@ -9,6 +9,7 @@
 #include <cblas.h>
 
 #include "pomona/base/cbor.h"
+#include "pomona/base/large_pages.h"
 #include "pomona/reduce/blas.h"
 
 namespace pomona::reduce {
@@ -143,6 +144,7 @@ void Moments::Fold() { FoldFirst(static_cast<int64_t>(rows_.size()) / dimension_
 void Moments::FoldFirst(int64_t rows) {
   if (dense_.empty()) {
     dense_.resize(static_cast<size_t>(dimension_) * dimension_);
+    PreferLargePages(dense_.data(), dense_.size() * sizeof(double));
     for (int i = 0; i < dimension_; ++i) {
       std::fill_n(dense_.begin() + static_cast<ptrdiff_t>(i) * (dimension_ + 1), dimension_ - i, 0);
     }
