@@ -143,7 +143,8 @@ def test_the_command(venv, tmp_path, results):
 
 
 def in_python(venv, code):
-    return venv / "bin/python", "-c", "import pomona\n" + textwrap.dedent(code)
+    # -P: what lies in this folder is another pomona.
+    return venv / "bin/python", "-P", "-c", "import pomona\n" + textwrap.dedent(code)
 
 
 def test_the_package(venv, tmp_path, results):
