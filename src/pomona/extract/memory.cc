@@ -78,7 +78,8 @@ Status FitMemory(int64_t memory, model::Runner* runner, ExtractOptions* options)
                       std::to_string(least / 1'000'000 + 1) +
                       "MB or more, fewer --threads or smaller --part-images");
   }
-  // Little for groups, which only make it faster; of the rest a quarter for files, three for pixels.
+  // Little for groups, which only make it faster; of the rest a quarter for files, three for
+  // pixels.
   options->group_bytes = std::min(options->group_bytes, (memory - least) / 32 / options->threads);
   const int64_t free = memory - fixed - options->threads * options->group_bytes;
   const int64_t files = free / 4 / (twice ? 2 : 1);

@@ -67,7 +67,7 @@ class Pipeline {
         progress_(std::move(progress)),
         stop_(std::move(stop)) {}
 
-  // The next images, or nullptr at the end, after an error, or when stopped.
+  // The next images, of one part, or nullptr at the end, after an error, or when stopped.
   std::unique_ptr<Group> Next() {
     if (index_ == images_ || ended()) return nullptr;
     const size_t most = std::min(featurizer_.GroupSize(group_bytes_, images_ - index_, threads_),
@@ -77,7 +77,7 @@ class Pipeline {
     do {
       group->push_back(NextItem());
       bytes += group->back().image->entry.size;
-    } while (group->size() < most && bytes < bytes_of_a_group_);
+    } while (image_ != 0 && group->size() < most && bytes < bytes_of_a_group_);
     return group;
   }
 
@@ -193,7 +193,7 @@ class Pipeline {
 
   size_t index_ = 0;  // the next image to start, among all,
   size_t part_ = 0;   // and where it is
-  size_t image_ = 0;
+  size_t image_ = 0;  // 0: a part begins
   dataset::Part building_;
   size_t written_ = 0;  // parts
   mutable std::mutex mutex_;
