@@ -136,6 +136,7 @@ RESET = Fault("reset before the request is passed on")
 LOST = Fault("reset after the request is carried out")
 TRUNCATED = Fault("half of the body, then the end")
 TOO_SHORT = Fault("a Content-Length of half of the body")
+CUT_REFUSAL = Fault("AccessDenied, of which half of the body comes", 403)
 TOO_LONG = Fault("a Content-Length of more than the body")
 
 
@@ -196,6 +197,8 @@ class Proxy:
             return self.reset(client)
         if fault and fault.code:
             text = f"<Error><Code>{fault.name}</Code><Message>-</Message></Error>".encode()
+            if fault is CUT_REFUSAL:
+                text = text[:len(text) // 2]
             signed = datetime.datetime.strptime(client.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
             date = signed + datetime.timedelta(seconds=fault.seconds)
             headers = {"Content-Length": str(len(text)),

@@ -65,6 +65,13 @@ bool IsTrue(const pugi::xml_node& node, const char* name) {
 
 }  // namespace
 
+bool IsCutXml(const std::vector<uint8_t>& body) {
+  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  pugi::xml_document document;
+  return (text.starts_with("<?xml") || text.starts_with("<Error")) &&
+         !document.load_buffer(body.data(), body.size(), kFlags, pugi::encoding_utf8);
+}
+
 S3Error ParseS3Error(const std::vector<uint8_t>& body) {
   pugi::xml_document document;
   const auto root = Root(&document, body, "Error");

@@ -17,6 +17,10 @@ struct S3Error {
 };
 S3Error ParseS3Error(const std::vector<uint8_t>& body);
 
+// Whether it begins as an XML document and does not end as one: what an error says of an object is
+// not to be believed then.
+bool IsCutXml(const std::vector<uint8_t>& body);
+
 struct S3Listing {
   std::vector<Object> objects;
   std::vector<std::string> prefixes;  // "folders", with the slash, when listed with a delimiter

@@ -58,6 +58,16 @@ TEST(S3AnswersTest, WhatIsNoListingIsNoEmptyOne) {
   }
 }
 
+TEST(S3AnswersTest, TellsWhatIsCut) {
+  const std::string whole = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>";
+  for (size_t size = 5; size < whole.size(); ++size) {
+    EXPECT_TRUE(IsCutXml(Bytes(whole.substr(0, size)))) << size;
+  }
+  for (const std::string& text : {whole, std::string(), std::string("denied")}) {
+    EXPECT_FALSE(IsCutXml(Bytes(text))) << text;
+  }
+}
+
 TEST(S3AnswersTest, ReadsErrorsAndUploads) {
   const S3Error error = ParseS3Error(
       Bytes("<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong region</Message>"

@@ -231,6 +231,7 @@ bool S3Client::IsWorthAnotherAttempt(const S3Request& request, const HttpAnswer&
   answered_ = answered_ || http.kind == Kind::kAnswered;
   switch (http.kind) {
     case Kind::kAnswered:
+      if (!answer.ok() && IsCutXml(answer.body)) return true;
       if (!answer.ok() || !answer.error.code.empty()) return IsPassing(answer.code, answer.error);
       return request.is_whole && !request.is_whole(answer);
     case Kind::kBroken:
