@@ -85,7 +85,7 @@ def rotation(server, pomona, proxy, bucket):
 EACH = {"500": s3.INTERNAL, "503": s3.SLOW_DOWN, "reset": s3.RESET, "lost": s3.LOST,
         "truncated": s3.TRUNCATED, "too short": s3.TOO_SHORT, "too long": s3.TOO_LONG,
         "slow first byte": s3.slow_first_byte(0.3), "stall": s3.stall(0.3),
-        "clock skew": s3.skewed(3600), "cut refusal": s3.CUT_REFUSAL}
+        "clock skew": s3.skewed(3600), "late": s3.skewed(0), "cut refusal": s3.CUT_REFUSAL}
 
 
 @pytest.mark.parametrize("name", EACH)

@@ -256,9 +256,8 @@ bool S3Client::FollowClock(const HttpAnswer& answer, std::chrono::seconds refuse
   const std::lock_guard lock(mutex_);
   if (clock_ahead_ != refused) return true;  // by another request meanwhile
   if (there < 0) return false;
-  const std::chrono::seconds ahead(there - std::time(nullptr));
-  if (std::chrono::abs(ahead - refused) < std::chrono::minutes(1)) return false;
-  clock_ahead_ = ahead;
+  // Perhaps the clocks agree, and the request was long under way: then it is signed anew.
+  clock_ahead_ = std::chrono::seconds(there - std::time(nullptr));
   return true;
 }
 
