@@ -32,7 +32,7 @@ struct ExtractOptions {
       precision_choice;        // what --precision auto found, for manifest and footers; or null
   int64_t part_images = 1024;  // images a part: the unit that a crash can lose
   int threads = 1;             // images in work at the same time, one CPU each
-  int64_t group_bytes = int64_t{10} << 20;  // of images that a thread prepares before it runs them
+  int64_t group_bytes = int64_t{20} << 20;  // of images that a thread prepares before it runs them
   int64_t read_ahead_bytes = int64_t{256} << 20;  // files read before their turn (remote sources)
 };
 

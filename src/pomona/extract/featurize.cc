@@ -11,7 +11,7 @@ namespace pomona::extract {
 namespace {
 
 // More gain nothing (docs/architecture.md).
-constexpr int64_t kMostInGroup = 64;
+constexpr int64_t kMostInGroup = 128;
 
 Rejection OutOfMemory() {
   return {Reason::kNoMemory, "this machine has not enough free memory to decode it", {}};

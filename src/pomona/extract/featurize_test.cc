@@ -5,7 +5,7 @@
 namespace pomona::extract {
 namespace {
 
-size_t GroupSize(int side, size_t remaining, int threads, int64_t bytes = 10'000'000) {
+size_t GroupSize(int side, size_t remaining, int threads, int64_t bytes = 20'000'000) {
   image::Recipe recipe;
   recipe.width = recipe.height = side;
   const image::DecodeLimits limits;
@@ -13,8 +13,8 @@ size_t GroupSize(int side, size_t remaining, int threads, int64_t bytes = 10'000
 }
 
 TEST(GroupSize, IsBoundedByMemory) {
-  EXPECT_EQ(GroupSize(224, 1'000'000, 2), 64U);
-  EXPECT_EQ(GroupSize(1000, 1'000'000, 2), 3U);
+  EXPECT_EQ(GroupSize(224, 1'000'000, 2), 128U);
+  EXPECT_EQ(GroupSize(1000, 1'000'000, 2), 6U);
   EXPECT_EQ(GroupSize(4096, 1'000'000, 2), 1U);
   EXPECT_EQ(GroupSize(224, 1'000'000, 2, 0), 1U);
 }
