@@ -9,7 +9,8 @@ memory (many images against few), components (PCA against BLAS, scikit-learn and
 against the command, the usual stack and Spark ML), micro (every *_bench.cc). What is compared runs
 in turn within a round, so that a machine that slows down slows down both; a table gives the median
 of the rounds, [lowest to highest], and the ratios' likewise.
-Writes bench/results.json and the tables of bench/README.md; sections not run keep their old ones.
+Writes bench/results.json and the tables of bench/README.md; sections not run and other kinds of
+machines keep theirs.
 
 POMONA_BENCH_DATA may name a folder with fruits360-five.tar (3,546 images) and fruits360-test.tar
 (20,622); without it tars of the same counts are made of copies of samples/fruits.
@@ -40,21 +41,30 @@ def machine():
             "memory_gib": round(memory), "kernel": platform.release()}
 
 
+def kind(machine):
+    """What makes a machine another one in the report."""
+    return f"{machine['cpus']} CPUs of {machine['cpu']} ({' '.join(machine['features'])})"
+
+
+def report(section):
+    """One kind of machine's part of a section."""
+    machine = section["machine"]
+    notes = f"{section['notes']}\n\n" if section.get("notes") else ""
+    return (f"{notes}{table(section['head'], section['rows'])}\n\n"
+            f"`{section['command']}` on {kind(machine)}, {machine['memory_gib']} GiB, Linux "
+            f"{machine['kernel']}; images: {section['images']}.\n")
+
+
 def write_readme(results):
     text = (BENCH / "README.md").read_text()
     start, end = "<!-- results -->\n", "<!-- end of results -->\n"
     before, after = text.split(start)[0], text.split(end)[1]
     body = ""
     for name in SECTIONS:
-        if name not in results:
-            continue
-        section = results[name]
-        m = section["machine"]
-        body += (f"\n## {section['title']}\n\n{section['text']}\n\n"
-                 f"{table(section['head'], section['rows'])}\n\n"
-                 f"`{section['command']}` on {m['cpus']} CPUs of {m['cpu']} "
-                 f"({' '.join(m['features'])}), {m['memory_gib']} GiB, Linux {m['kernel']}; "
-                 f"images: {section['images']}.\n")
+        machines = list(results.get(name, {}).values())
+        if machines:
+            body += f"\n## {machines[-1]['title']}\n\n{machines[-1]['text']}\n"
+        body += "".join(f"\n{report(section)}" for section in machines)
     (BENCH / "README.md").write_text(before + start + body + "\n" + end + after)
 
 
@@ -79,7 +89,9 @@ def main():
         section["machine"] = machine()
         section["images"] = ("Fruits-360 tars" if os.environ.get("POMONA_BENCH_DATA")
                              else "copies of samples/fruits")
-        results[name] = section
+        of_machines = results.setdefault(name, {})
+        of_machines.pop(kind(section["machine"]), None)  # the newest is the last
+        of_machines[kind(section["machine"])] = section
         file.write_text(json.dumps(results, indent=1) + "\n")
         write_readme(results)
         print(f"\n{section['title']}\n{table(section['head'], section['rows'])}", flush=True)

@@ -135,12 +135,12 @@ def measure_bucket(bench):
                 f"efficientnet-lite0, {THREADS} threads, from a folder and from the bucket behind "
                 "a proxy (peers/delay_proxy.cc) that holds every request back for "
                 f"{LATENCY_MS} ms; the last column is over the folder, and over what the folder "
-                "would give on the cores that server and proxy leave: they take "
-                f"{spread(cores, 2)} of the {THREADS}, which a bucket elsewhere would not. "
-                "Target: 0.95. Peak memory (`ru_maxrss`) of extracting from the bucket with "
-                "`--denoise none`: "
-                f"{few_peak:,.0f} MiB for {FEW:,} images, {peak:,.0f} for {MANY:,}, "
-                f"{peak / few_peak:.2f} times.",
+                "would give on the cores that server and proxy leave, which a bucket elsewhere "
+                "would not take. Target: 0.95.",
+        "notes": f"Server and proxy take {spread(cores, 2)} of {THREADS} cores. Peak memory "
+                 "(`ru_maxrss`) of extracting from the bucket with `--denoise none`: "
+                 f"{few_peak:,.0f} MiB for {FEW:,} images, {peak:,.0f} for {MANY:,}, "
+                 f"{peak / few_peak:.2f} times.",
         "head": ["what", "images a second", "MB a second", "ratio"],
         "rows": [
             row("reading: Pomona", "pomona"), row("reading: boto3", "boto3"),
