@@ -1,5 +1,6 @@
 """Precisions from the command line: what each CPU can, auto, and that threads change nothing."""
 import json
+import os
 import shutil
 
 import pyarrow.parquet as pq
@@ -39,6 +40,16 @@ def test_threads_change_no_byte(pomona, cpu, precision):
         assert done["precision"] == precision and done["featured"] == 50
     assert files(pomona.folder / "out1") == files(pomona.folder / "out2")
     assert files(pomona.folder / "out1") == files(pomona.folder / "out5")
+
+
+def test_more_threads_than_usable_cpus_change_no_byte(pomona):
+    args = ("--denoise", "none", "--part-images", "20", "--threads")
+    pomona.run("extract", SAMPLES, "all", *args, "1")
+    one = {min(os.sched_getaffinity(0))}
+    for threads in ("1", "3", "8"):
+        pomona.run("extract", SAMPLES, threads, *args, threads,
+                   preexec_fn=lambda: os.sched_setaffinity(0, one))
+        assert files(pomona.folder / threads) == files(pomona.folder / "all")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

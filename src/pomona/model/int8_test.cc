@@ -143,6 +143,11 @@ TEST_F(Int8Test, RunsTheFormThatWasMadeFromTheseWeights) {
   EXPECT_EQ(runner->weights_sha256(), int8_sha256_);
   ASSERT_TRUE(runner->card().quantized_from);
   EXPECT_EQ(runner->card().quantized_from->calibration, json({{"images", 300}}));
+}
+
+TEST_F(Int8Test, ComputesWhatFloatsDo) {
+  if (!ThisCpu().vnni) GTEST_SKIP() << "int8 sums saturate without VNNI";
+  ASSERT_OK_AND_ASSIGN(const auto runner, Load(Precision::kInt8));
   const std::vector<uint8_t> rgb = Pixels(1);
   std::vector<float> features(kChannels);
   ASSERT_OK(runner->Run(rgb, features));
