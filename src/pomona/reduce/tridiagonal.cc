@@ -12,6 +12,8 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include "pomona/reduce/both_ways.h"
+
 namespace pomona::reduce {
 namespace {
 
@@ -19,44 +21,6 @@ constexpr int kPanel = 32;        // columns between two updates of the rest, as
 constexpr int kStrips = 8;        // tasks of a product of matrix and vector
 constexpr int kStripWidth = 128;  // columns of a task of an update
 constexpr int kSmallest = 256;    // what is left then fits the L2 cache: LAPACK does it alone
-
-// y += A x and s += A^T z for the rows x columns matrix A, which is read once for both.
-void MultiplyBothWays(int rows, int columns, const double* a, int stride, const double* x,
-                      const double* z, double* __restrict y, double* s) {
-  constexpr int kLanes = 8;
-  int c = 0;
-  for (; c + 4 <= columns; c += 4) {  // so that y is read and written less often
-    const double* a0 = a + static_cast<ptrdiff_t>(c) * stride;
-    const double* a1 = a0 + stride;
-    const double* a2 = a1 + stride;
-    const double* a3 = a2 + stride;
-    const double x0 = x[c];
-    const double x1 = x[c + 1];
-    const double x2 = x[c + 2];
-    const double x3 = x[c + 3];
-    std::array<std::array<double, kLanes>, 4> sums{};
-    const auto add = [&](int i, int lane) {
-      y[i] += (a0[i] * x0 + a1[i] * x1) + (a2[i] * x2 + a3[i] * x3);
-      sums[0][lane] += a0[i] * z[i];
-      sums[1][lane] += a1[i] * z[i];
-      sums[2][lane] += a2[i] * z[i];
-      sums[3][lane] += a3[i] * z[i];
-    };
-    int i = 0;
-    for (; i + kLanes <= rows; i += kLanes) {
-      for (int lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
-    }
-    for (; i < rows; ++i) add(i, 0);
-    for (int k = 0; k < 4; ++k) {
-      for (const double sum : sums[k]) s[c + k] += sum;
-    }
-  }
-  const int left = columns - c;
-  if (left == 0 || rows == 0) return;
-  const double* rest = a + static_cast<ptrdiff_t>(c) * stride;
-  cblas_dgemv(CblasColMajor, CblasNoTrans, rows, left, 1, rest, stride, x + c, 1, 1, y, 1);
-  cblas_dgemv(CblasColMajor, CblasTrans, rows, left, 1, rest, stride, z, 1, 1, s + c, 1);
-}
 
 // dsytrd's own steps (dlatrd and dsyr2k; Dongarra, Sorensen, Hammarling, "Block reduction of
 // matrices to condensed forms", 1989), of which the two that read the whole rest of the matrix are
