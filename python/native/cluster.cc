@@ -221,7 +221,8 @@ class Reduction {
   void Merge(const nb::bytes& moments) {
     Check(WithoutGil([&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(auto decoded, reduce::Moments::FromBytes(View(moments)));
-      return reduction_->Merge(std::move(decoded));
+      reduction_->Merge(std::move(decoded));
+      return Status::OK();
     }));
   }
 

@@ -18,7 +18,15 @@ from .._flags import to_args
 from .._progress import Progress, Report, reporting, warn
 from ..errors import PomonaError, UsageError
 from ._environment import environment
-from ._session import Stores, context, driver_threads, is_local, task_threads, watched
+from ._session import (
+    Stores,
+    context,
+    driver_threads,
+    is_local,
+    static_settings,
+    task_threads,
+    watched,
+)
 from ._workers import errors_of_tasks, on_workers
 
 __all__ = ["extract", "reduce", "run_extract", "run_reduce"]
@@ -107,7 +115,7 @@ class _Job:
         self.flags = [*stores.flags, *flags]
         self.uris = stores.uris
         self.of_driver = self.args(driver_threads(spark))
-        self.of_tasks = self.args(task_threads(spark))
+        self.of_tasks = self.args(task_threads(static_settings(spark)))
         local = [uri for uri in stores.uris if "://" not in uri]
         self.folders = [] if is_local(spark) else local  # that workers must see
 

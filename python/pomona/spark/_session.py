@@ -14,7 +14,15 @@ from pyspark.sql import SparkSession
 from .._progress import Report
 from ..errors import UsageError
 
-__all__ = ["Stores", "context", "driver_threads", "is_local", "task_threads", "watched"]
+__all__ = [
+    "Stores",
+    "context",
+    "driver_threads",
+    "is_local",
+    "static_settings",
+    "task_threads",
+    "watched",
+]
 
 
 def context(spark: SparkSession) -> Any:
@@ -28,25 +36,28 @@ def context(spark: SparkSession) -> Any:
         ) from None
 
 
-def task_threads(spark: SparkSession) -> int:
-    """Cores that Spark counts for one task, which are the native threads it may have."""
-    return int(_setting(spark, "spark.task.cpus", "1"))
+def static_settings(spark: SparkSession) -> Any:
+    """What the application was started with. ``spark.conf`` has it, too, but the first to ask that
+    waits for all of Spark SQL to start, a tenth of a second and more."""
+    return context(spark)._conf
+
+
+def task_threads(settings: Any) -> int:
+    """Cores that Spark counts for one task, which are the native threads it may have; of
+    ``spark.conf`` or static_settings."""
+    return int(settings.get("spark.task.cpus", "1"))
 
 
 def driver_threads(spark: SparkSession) -> int:
     """Cores of the driver: those of ``local[N]``, or ``spark.driver.cores``."""
     if is_local(spark):
         return int(context(spark).defaultParallelism)
-    return int(_setting(spark, "spark.driver.cores", "1"))
+    return int(static_settings(spark).get("spark.driver.cores", "1"))
 
 
 def is_local(spark: SparkSession) -> bool:
     """Whether tasks run on the driver's machine, as threads of its process."""
     return re.match(r"local(\[|$)", context(spark).master) is not None
-
-
-def _setting(spark: SparkSession, name: str, default: str) -> str:
-    return spark.conf.get(name, default) or default
 
 
 class Stores:

@@ -171,7 +171,7 @@ class ImageFeaturizer(
                 f"column '{source.name}' is {source.dataType.simpleString()}, not binary: it must "
                 'hold the bytes of image files, as spark.read.format("binaryFile") reads them'
             )
-        threads = task_threads(dataset.sparkSession)
+        threads = task_threads(dataset.sparkSession.conf)
         args = tuple(to_args(**self.getFlags(), threads=threads))
         model = _work.featurizer(args)  # here too, so that wrong flags are found at once
         return _extended(

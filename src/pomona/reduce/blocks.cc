@@ -105,9 +105,27 @@ Result<dataset::Part> Parts::Take(size_t i) {
   return std::move(*std::exchange(kept_[i], nullptr));
 }
 
+Moments Parts::NewMoments() {
+  const std::lock_guard lock(mutex_);
+  if (spare_.empty()) return Moments(dataset_.dimension());
+  Moments moments = std::move(spare_.back());
+  spare_.pop_back();
+  return moments;
+}
+
+void Parts::Return(Moments empty) {
+  const std::lock_guard lock(mutex_);
+  spare_.push_back(std::move(empty));
+}
+
+void Parts::FreeMoments() {
+  const std::lock_guard lock(mutex_);
+  spare_.clear();
+}
+
 Result<Moments> MomentsOfBlock(Parts* parts, const Block& block) {
   const dataset::Dataset& dataset = parts->dataset();
-  Moments moments(dataset.dimension());
+  Moments moments = parts->NewMoments();
   for (size_t i = block.first; i < block.last; ++i) {
     ARROW_ASSIGN_OR_RAISE(const auto part, parts->Read(i));
     moments.Add(part->features.data(), static_cast<int64_t>(part->rows.size()));

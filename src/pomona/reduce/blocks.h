@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ struct Block {
 std::vector<Block> Blocks(const dataset::Dataset& dataset);
 
 // The parts of a dataset for the two times that a reduction needs them: if all of them fit, they
-// stay in memory from the first to the second. Thread-safe for different parts.
+// stay in memory from the first to the second. Also the memory of moments that were merged, for
+// those of the next block. Thread-safe for different parts.
 class Parts {
  public:
   // Keeps at most about `bytes`. `dataset` must outlive it.
@@ -37,10 +39,16 @@ class Parts {
   // For the last time.
   Result<dataset::Part> Take(size_t i);
 
+  Moments NewMoments();
+  void Return(Moments empty);
+  void FreeMoments();  // what was returned
+
  private:
   const dataset::Dataset& dataset_;
   bool keep_;
   std::vector<std::shared_ptr<dataset::Part>> kept_;
+  std::mutex mutex_;
+  std::vector<Moments> spare_;
 };
 
 // To be merged into the moments of all blocks before it. An error names the part with a feature

@@ -43,7 +43,12 @@ void Moments::AddRows(const T* features, int64_t rows) {
   // At most dimension / 2 rows before a block, and each block brings one row of Shift.
   const int64_t most = dimension_ / 2 + kBlockRows + 1;
   const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
-  rows_.reserve(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
+  const auto needed =
+      static_cast<size_t>(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
+  if (needed > rows_.capacity()) {
+    rows_.reserve(needed);
+    PreferLargePages(rows_.data(), needed * sizeof(double));
+  }
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
@@ -96,28 +101,36 @@ void Moments::AddBlock(const T* features, int64_t rows) {
 template void Moments::AddRows(const float* features, int64_t rows);
 template void Moments::AddRows(const double* features, int64_t rows);
 
-void Moments::Merge(Moments other) {
-  if (other.n_ == 0) return;
+Moments Moments::Merge(Moments other) {
   if (n_ == 0) {
-    *this = std::move(other);
-    return;
-  }
-  std::vector<double> delta(dimension_);
-  for (int j = 0; j < dimension_; ++j) {
-    delta[j] = (other.origin_[j] - origin_[j]) + (other.offset_[j] - offset_[j]);
-  }
-  Shift(delta, other.n_);
-  rows_.insert(rows_.end(), other.rows_.begin(), other.rows_.end());
-  if (dense_.empty()) {
-    dense_ = std::move(other.dense_);
-  } else if (!other.dense_.empty()) {
-    for (int i = 0; i < dimension_; ++i) {
-      const size_t diagonal = static_cast<size_t>(i) * (dimension_ + 1);
-      cblas_daxpy(dimension_ - i, 1, other.dense_.data() + diagonal, 1, dense_.data() + diagonal,
-                  1);
+    std::swap(*this, other);
+  } else if (other.n_ > 0) {
+    std::vector<double> delta(dimension_);
+    for (int j = 0; j < dimension_; ++j) {
+      delta[j] = (other.origin_[j] - origin_[j]) + (other.offset_[j] - offset_[j]);
     }
+    Shift(delta, other.n_);
+    rows_.insert(rows_.end(), other.rows_.begin(), other.rows_.end());
+    if (dense_.empty()) {
+      std::swap(dense_, other.dense_);
+    } else if (!other.dense_.empty()) {
+      for (int i = 0; i < dimension_; ++i) {
+        const size_t diagonal = static_cast<size_t>(i) * (dimension_ + 1);
+        cblas_daxpy(dimension_ - i, 1, other.dense_.data() + diagonal, 1, dense_.data() + diagonal,
+                    1);
+      }
+    }
+    FoldIfFull();
   }
-  FoldIfFull();
+  other.Clear();
+  return other;
+}
+
+void Moments::Clear() {
+  n_ = 0;
+  std::ranges::fill(offset_, 0);
+  rows_.clear();
+  dense_.clear();
 }
 
 void Moments::Shift(const std::vector<double>& delta, int64_t m) {

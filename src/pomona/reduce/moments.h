@@ -32,8 +32,9 @@ class Moments {
   void Add(const float* features, int64_t rows) { AddRows(features, rows); }
   void Add(const double* features, int64_t rows) { AddRows(features, rows); }
 
-  // The moments of both sets of rows together. `other` has the same dimension.
-  void Merge(Moments other);
+  // The moments of both sets of rows together. `other` has the same dimension. Gives moments of no
+  // rows, in the memory of `other`: using it again costs less than new pages.
+  Moments Merge(Moments other);
 
   // Multiplies R into D now, so that merging these moments into others costs an addition only.
   void Fold();
@@ -77,6 +78,7 @@ class Moments {
   // Appends the row that Chan's formula adds to R for `m` more rows whose mean is `delta` further
   // on, and moves the mean.
   void Shift(const std::vector<double>& delta, int64_t m);
+  void Clear();
   void FoldIfFull();
   void FoldFirst(int64_t rows);  // of R
 

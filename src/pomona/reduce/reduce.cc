@@ -82,7 +82,11 @@ Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
   ARROW_RETURN_NOT_OK(InOrder(
       blocks.size(), options.threads, stop,
       [&](size_t i) { return MomentsOfBlock(&parts, blocks[i]); },
-      [&](Moments moments) { return reduction.Merge(std::move(moments)); }));
+      [&](Moments moments) {
+        parts.Return(reduction.Merge(std::move(moments)));
+        return Status::OK();
+      }));
+  parts.FreeMoments();  // tens of MB, which the next step needs
   ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit(options.threads));
   ARROW_RETURN_NOT_OK(InOrder(
       dataset.num_parts(), options.threads, stop,
@@ -110,10 +114,10 @@ Reduction::Reduction(Reduction&&) noexcept = default;
 Reduction& Reduction::operator=(Reduction&&) noexcept = default;
 Reduction::~Reduction() = default;
 
-Status Reduction::Merge(Moments moments) {
-  total_->Merge(std::move(moments));
+Moments Reduction::Merge(Moments moments) {
+  Moments left = total_->Merge(std::move(moments));
   observer_.Report({"moments", total_->n(), rows_});
-  return Status::OK();
+  return left;
 }
 
 Result<Pca> Reduction::Fit(int threads) {

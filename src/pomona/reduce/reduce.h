@@ -48,7 +48,7 @@ class Reduction {
   Reduction& operator=(Reduction&&) noexcept;
   ~Reduction();
 
-  Status Merge(Moments moments);              // of the next block
+  Moments Merge(Moments moments);             // of the next block; gives what Moments::Merge gives
   Result<Pca> Fit(int threads = 1);           // once every block is merged
   Status Append(const Projected& projected);  // the next part
   Status Commit();                            // once every part is there
