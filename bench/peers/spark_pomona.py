@@ -3,7 +3,7 @@
     spark_pomona.py files  THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract
     spark_pomona.py frames THREADS TASK_CPUS OUT IMAGES [FLAG...]   binaryFile, ImageFeaturizer
     spark_pomona.py warm   THREADS TASK_CPUS OUT IMAGES [FLAG...]   once more in the same session
-    spark_pomona.py small  THREADS TASK_CPUS OUT IMAGES [FLAG...]   in Spark's own partitions, of 32
+    spark_pomona.py small  THREADS TASK_CPUS OUT IMAGES [FLAG...]   with Spark's own settings
     spark_pomona.py job    THREADS TASK_CPUS OUT IMAGES [FLAG...]   pomona.spark.extract, reduce
     spark_pomona.py reduce THREADS TASK_CPUS RESULTS K              pomona.spark.reduce
     spark_pomona.py stages THREADS TASK_CPUS OUT PARTS K            StandardScaler and PCA
@@ -47,10 +47,12 @@ def stages(spark, out, parts, k):
 
 def main():
     what, threads, cpus, out, *rest = sys.argv[1:]
-    spark = (SparkSession.builder.master(f"local[{threads}]").config("spark.task.cpus", cpus)
-             .config("spark.driver.memory", "4g").config("spark.ui.enabled", "false").getOrCreate())
-    if what != "small":  # as docs/cluster.md says
-        spark.conf.set("spark.sql.files.openCostInBytes", "65536")
+    builder = (SparkSession.builder.master(f"local[{threads}]").config("spark.task.cpus", cpus)
+               .config("spark.driver.memory", "4g").config("spark.ui.enabled", "false"))
+    if what in ("frames", "warm"):  # as docs/cluster.md says
+        builder = (builder.config("spark.sql.files.openCostInBytes", "65536")
+                   .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1"))
+    spark = builder.getOrCreate()
     flags = dict(flag.removeprefix("--").replace("-", "_").split("=", 1)
                  for flag in rest if flag.startswith("--"))
     if what == "warm":

@@ -85,7 +85,8 @@ def measure(bench):
         row("`pomona.spark.extract`", values["files"], values["command"]),
         row("binaryFile, `ImageFeaturizer`, Parquet", values["frames"], values["command"]),
         row("the same once more in that session", values["warm"], values["command"]),
-        row("the same in Spark's own partitions, of 32 files", values["small"], values["command"]),
+        row("the same with Spark's own settings: partitions of 32 files", values["small"],
+            values["command"]),
         row(f"{SOME} images, ResNet50 f32, NLM 10: Spark, Keras, OpenCV", extracts, extracts),
         row("`pomona.spark.extract`", values["keras_files"], extracts),
         row("binaryFile, `ImageFeaturizer`, Parquet", values["keras_frames"], extracts),
@@ -103,8 +104,8 @@ def measure(bench):
         "text": f"Seconds on local[{THREADS}] from a session that has started (which takes either "
                 "side as long), in a new process each time; of the command, of the whole process. "
                 "Speed is relative to the first row of each group. `pomona.spark.extract` has "
-                f"spark.task.cpus={THREADS}, the DataFrames have 1, and partitions as "
-                "docs/cluster.md says. Targets: the files within 10 % of the command, the "
+                f"spark.task.cpus={THREADS}, the DataFrames have 1, and the settings that "
+                "docs/cluster.md advises. Targets: the files within 10 % of the command, the "
                 "DataFrames within 20 % of the files, 2.5 times the usual stack on many images and "
                 "10 times on 50, 30 times Spark ML.",
         "head": ["what", "seconds", "times as fast"],
