@@ -122,7 +122,7 @@ class Extraction {
     return *extraction_->missing()[index];
   }
 
-  Status Begin(const Args& args, const Observer& observer, std::stop_token stop) {
+  Status Begin(const Args& args, const Observer& observer, const std::stop_token& stop) {
     ARROW_ASSIGN_OR_RAISE(const auto flags, cli::ParseFlags<cli::ExtractFlags>("extract", args));
     if (flags->watch.on() || flags->profile.profile() != nullptr) {
       return UsageError("--watch, --watch-queue and --profile are for one machine, not a cluster");

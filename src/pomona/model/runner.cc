@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include <tbb/task_arena.h>
 #include <openvino/runtime/core.hpp>
 #include <openvino/runtime/properties.hpp>
-#include <tbb/task_arena.h>
 
 #include "pomona/model/graph.h"
 #include "pomona/model/network.h"
@@ -79,9 +79,10 @@ class OpenVinoRunner : public Runner {
     try {
       request->set_input_tensor(ov::Tensor(ov::element::u8, pixels_shape_, rgb.data()));
       request->set_output_tensor(ov::Tensor(ov::element::f32, features_shape_, features.data()));
-      // Where the process may not use every CPU, OpenVINO's oneTBB binds whoever enters a stream and
-      // looks the caller's index in its own arena up in a list as long as the stream has threads:
-      // beyond the end for all but the first callers. In an arena of one, everybody is the first.
+      // Where the process may not use every CPU, OpenVINO's oneTBB binds whoever enters a stream
+      // and looks the caller's index in its own arena up in a list as long as the stream has
+      // threads: beyond the end for all but the first callers. In an arena of one, everybody is the
+      // first.
       tbb::task_arena(1).execute([&] { request->infer(); });
     } catch (const std::exception& e) {
       return Status::UnknownError("model '", card_.id, "': OpenVINO: ", OneLine(e.what()));

@@ -101,7 +101,7 @@ inline constexpr int kBeyond = kMargin;
 
 // How many vectors a row of `width` pixels takes.
 inline int Steps(int width, size_t lanes) {
-  const auto pixels = static_cast<size_t>(width + 2 * kMargin);
+  const auto pixels = static_cast<size_t>(width) + size_t{2} * kMargin;
   return std::max(static_cast<int>((pixels + lanes - 1) / lanes), kBeyond);
 }
 
