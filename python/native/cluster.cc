@@ -81,7 +81,7 @@ class Extraction {
  public:
   Extraction(const Args& args, nb::handle progress, nb::handle warning) {
     RunInterruptibly([&](const Observer& observer,
-                         std::stop_token stop) { return Begin(args, observer, std::move(stop)); },
+                         const std::stop_token& stop) { return Begin(args, observer, stop); },
                      progress, warning);
   }
 
