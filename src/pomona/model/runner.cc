@@ -1,6 +1,5 @@
 #include "pomona/model/runner.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>

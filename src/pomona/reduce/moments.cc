@@ -105,25 +105,29 @@ Moments Moments::Merge(Moments other) {
   if (n_ == 0) {
     std::swap(*this, other);
   } else if (other.n_ > 0) {
-    std::vector<double> delta(dimension_);
-    for (int j = 0; j < dimension_; ++j) {
-      delta[j] = (other.origin_[j] - origin_[j]) + (other.offset_[j] - offset_[j]);
-    }
-    Shift(delta, other.n_);
-    rows_.insert(rows_.end(), other.rows_.begin(), other.rows_.end());
-    if (dense_.empty()) {
-      std::swap(dense_, other.dense_);
-    } else if (!other.dense_.empty()) {
-      for (int i = 0; i < dimension_; ++i) {
-        const size_t diagonal = static_cast<size_t>(i) * (dimension_ + 1);
-        cblas_daxpy(dimension_ - i, 1, other.dense_.data() + diagonal, 1, dense_.data() + diagonal,
-                    1);
-      }
-    }
-    FoldIfFull();
+    Absorb(&other);
   }
   other.Clear();
   return other;
+}
+
+void Moments::Absorb(Moments* other) {
+  std::vector<double> delta(dimension_);
+  for (int j = 0; j < dimension_; ++j) {
+    delta[j] = (other->origin_[j] - origin_[j]) + (other->offset_[j] - offset_[j]);
+  }
+  Shift(delta, other->n_);
+  rows_.insert(rows_.end(), other->rows_.begin(), other->rows_.end());
+  if (dense_.empty()) {
+    std::swap(dense_, other->dense_);
+  } else if (!other->dense_.empty()) {
+    for (int i = 0; i < dimension_; ++i) {
+      const size_t diagonal = static_cast<size_t>(i) * (dimension_ + 1);
+      cblas_daxpy(dimension_ - i, 1, other->dense_.data() + diagonal, 1, dense_.data() + diagonal,
+                  1);
+    }
+  }
+  FoldIfFull();
 }
 
 void Moments::Clear() {

@@ -78,7 +78,8 @@ class Moments {
   // Appends the row that Chan's formula adds to R for `m` more rows whose mean is `delta` further
   // on, and moves the mean.
   void Shift(const std::vector<double>& delta, int64_t m);
-  void Clear();
+  void Absorb(Moments* other);  // neither has no rows; may keep the memory of its D
+  void Clear();                 // but for the memory
   void FoldIfFull();
   void FoldFirst(int64_t rows);  // of R
 
