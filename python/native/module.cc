@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "pomona/model/card.h"
+#include "pomona/reduce/blas.h"
 
 NB_MODULE(_native, module) {
   using namespace nanobind::literals;  // NOLINT: for "name"_a
@@ -19,6 +20,7 @@ NB_MODULE(_native, module) {
         pomona::model::SetOwnCardFolder(name);
       },
       "folder"_a, "The package's own model cards, instead of those of the sources.");
+  pomona::reduce::UseOneBlasThread();  // here, so that a library that will not do fails the import
   pomona::python::AddCall(module);
   pomona::python::AddCluster(module);
   pomona::python::AddDataset(module);

@@ -1,11 +1,13 @@
-// OpenBLAS as this room uses it. Not a public header.
+// OpenBLAS as this room uses it.
 #pragma once
 
 namespace pomona::reduce {
 
 // Makes every BLAS call of the process run on the thread that makes it: parallelism is over parts,
-// and a sum's order must not depend on a machine's cores. Builds of OpenBLAS without threads, and
-// every call but the first, do nothing.
+// and a sum's order must not depend on a machine's cores. Every call but the first does nothing.
+//
+// Throws std::runtime_error if this OpenBLAS was built without threads: without locks, too, so that
+// two threads that multiply at the same time may get the same buffer, and then wrong numbers.
 void UseOneBlasThread();
 
 }  // namespace pomona::reduce

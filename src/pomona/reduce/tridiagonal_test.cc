@@ -99,7 +99,8 @@ TEST(TridiagonaliseTest, SameBitsForAnyNumberOfThreads) {
   constexpr int kSize = 500;
   const std::vector<double> matrix = DrawMatrix(kSize);
   const Form want = Ours(matrix, kSize, 1);
-  for (const int threads : {2, 5, 2}) {
+  for (int i = 0; i < 20; ++i) {
+    const int threads = i % 2 == 0 ? 2 : 5;
     const Form form = Ours(matrix, kSize, threads);
     EXPECT_EQ(form.numbers, want.numbers) << threads;
     EXPECT_TRUE(SameLower(form.matrix, want.matrix, kSize, 0)) << threads;
