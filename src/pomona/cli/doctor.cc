@@ -18,6 +18,7 @@
 #include "pomona/io/bucket_probe.h"
 #include "pomona/model/card.h"
 #include "pomona/model/runner.h"
+#include "pomona/reduce/blas.h"
 
 namespace pomona::cli {
 namespace {
@@ -102,12 +103,20 @@ Result<json> Engine() try {
   return Status::UnknownError("OpenVINO does not start: ", e.what());
 }
 
+Status CheckBlas() try {
+  reduce::UseOneBlasThread();
+  return Status::OK();
+} catch (const std::exception& e) {
+  return Status::Invalid(e.what());
+}
+
 Result<int> Run(Context* context) {
   Console& console = context->console;
   ARROW_ASSIGN_OR_RAISE(json report, Engine());
   report["pomona"] = kVersion;
   report["arrow"] = arrow::GetBuildInfo().version_string;
   report["libtbb"] = LoadedLibraries("libtbb.so");
+  report["openblas"] = LoadedLibraries("libopenblas");
   report["cpu"] = CpuInfo("model name");
   report["cpu_features"] = CpuFeatures();
   report["cpus"] = AvailableCpus();
@@ -125,6 +134,7 @@ Result<int> Run(Context* context) {
   console.Line("OpenVINO  " + report["openvino"].get<std::string>());
   console.Line("Arrow     " + report["arrow"].get<std::string>());
   console.Line("oneTBB    " + Joined(LoadedLibraries("libtbb.so")));
+  console.Line("OpenBLAS  " + Joined(LoadedLibraries("libopenblas")));
   ARROW_ASSIGN_OR_RAISE(const auto cards, model::ListCards());
   for (const model::Card& card : cards) {
     const auto weights = model::FindWeights(card);
@@ -137,6 +147,7 @@ Result<int> Run(Context* context) {
         "two copies of oneTBB are loaded, which is known to deadlock: remove "
         "other libtbb.so.12 files from LD_LIBRARY_PATH");
   }
+  if (const Status blas = CheckBlas(); !blas.ok()) console.observer().Warn(blas.message());
   console.Json(report);
   return kExitDone;
 }
