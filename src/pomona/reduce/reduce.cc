@@ -33,9 +33,12 @@ std::invoke_result_t<Function> Guarded(Function function) {
   }
 }
 
+// One more than there are threads: one may be done and wait for the one before it, which is larger.
+int MostAtOnce(int threads) { return threads == 1 ? 1 : threads + 1; }
+
 // consume(*work(i)) for i = 0 ... count - 1, in this order and one at a time, while work runs on
-// `threads` threads at no more than `threads` i at once. Stops at the first error, and before the
-// next i when asked to.
+// `threads` threads, with no more than MostAtOnce values at a time. Stops at the first error, and
+// before the next i when asked to.
 template <typename Work, typename Consume>
 Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work, Consume consume) {
   using Value = std::invoke_result_t<Work, size_t>;
@@ -55,9 +58,10 @@ Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work
   };
   tbb::task_arena(threads).execute([&] {
     tbb::parallel_pipeline(
-        threads, tbb::make_filter<void, size_t>(tbb::filter_mode::serial_in_order, source) &
-                     tbb::make_filter<size_t, Value>(tbb::filter_mode::parallel, work) &
-                     tbb::make_filter<Value, void>(tbb::filter_mode::serial_in_order, sink));
+        MostAtOnce(threads),
+        tbb::make_filter<void, size_t>(tbb::filter_mode::serial_in_order, source) &
+            tbb::make_filter<size_t, Value>(tbb::filter_mode::parallel, work) &
+            tbb::make_filter<Value, void>(tbb::filter_mode::serial_in_order, sink));
   });
   if (status.ok() && next < count) {
     return Interrupted("stopped before the principal components were done; nothing was replaced");
@@ -147,8 +151,8 @@ int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads) 
   const int64_t part = part_rows * dimension * int64_t{sizeof(float)};
   const int64_t fixed = kProgram + 5 * matrix / 2;  // the total, and what LAPACK works in
   const int64_t each = 3 * matrix / 2 + 2 * part;   // D, R, a part and its file
-  const int64_t fit = bytes < fixed ? 0 : (bytes - fixed) / each;
-  return static_cast<int>(std::min<int64_t>(fit, threads));
+  while (threads > 0 && fixed + MostAtOnce(threads) * each > bytes) --threads;
+  return threads;
 }
 
 std::string DatasetIdentity(const dataset::Manifest& manifest) {

@@ -67,11 +67,12 @@ class Reduction {
 };
 
 // Moments part by part (merged in manifest order: the same bits for any number of threads), scaler,
-// PCA, projection; memory is that of `threads` parts and a few dimension x dimension matrices,
-// whatever the number of parts. Reports the stages "moments" and "projection", in images. Warns
-// when fewer components than asked exist. UsageError if k exceeds the dimension, before anything is
-// read. pca/ is as it was until the last moment: all files are written aside, then put in place,
-// model.json last; should that be cut off, LoadPca and LoadProjection say that pca/ is a mixture.
+// PCA, projection; memory is that of `threads` parts and a few dimension x dimension matrices more
+// than there are threads, whatever the number of parts. Reports the stages "moments" and
+// "projection", in images. Warns when fewer components than asked exist. UsageError if k exceeds
+// the dimension, before anything is read. pca/ is as it was until the last moment: all files are
+// written aside, then put in place, model.json last; should that be cut off, LoadPca and
+// LoadProjection say that pca/ is a mixture.
 Result<Pca> Reduce(const dataset::Dataset& dataset, io::Store* results,
                    const ReduceOptions& options, const Observer& observer, std::stop_token stop);
 
