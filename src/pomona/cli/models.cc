@@ -111,9 +111,6 @@ Result<int> Quantize(const QuantizeFlags& flags, Context* context) {
   ARROW_ASSIGN_OR_RAISE(recipe.resize, image::ParseResize(flags.resize));
   ARROW_ASSIGN_OR_RAISE(const model::Card card, model::FindCard(flags.id));
   ARROW_ASSIGN_OR_RAISE(const auto source, io::OpenSource(flags.images, {flags.label}));
-  // Told before anybody installs NNCF for it.
-  ARROW_RETURN_NOT_OK(model::CheckCpu(model::Precision::kInt8, options.cpu));
-  ARROW_ASSIGN_OR_RAISE(options.python, precision::FindPython());
   recipe.width = card.input.width;
   recipe.height = card.input.height;
   options.sample.threads = flags.threads.threads;

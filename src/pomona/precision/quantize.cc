@@ -104,17 +104,30 @@ std::string LastLine(const fs::path& file) {
   return ToUtf8(last);
 }
 
+// $POMONA_PYTHON or, beside a clone's models/, .venv-quantize. The error says what to run.
+Result<fs::path> FindPython() {
+  fs::path python = Env("POMONA_PYTHON");
+  if (python.empty()) {
+    python = model::OwnCardFolder().parent_path() / ".venv-quantize/bin/python";
+  }
+  if (access(python.c_str(), X_OK) == 0) return python;
+  return UsageError("int8 models are made with Python and NNCF, and there is no " +
+                    Quoted(python.string()) +
+                    ": run `scripts/setup quantize` in Pomona's clone, "
+                    "or set POMONA_PYTHON to a Python that has requirements/quantize.txt");
+}
+
 // Makes int8.xml and int8.bin in the work folder.
-Status RunNncf(const WorkFolder& work, int f32_convolutions, const QuantizeOptions& options,
+Status RunNncf(const fs::path& python, const WorkFolder& work, int f32_convolutions,
                const std::stop_token& stop) {
   const fs::path script = model::OwnCardFolder() / "quantize.py";
   ARROW_ASSIGN_OR_RAISE(const int code,
-                        RunProcess({options.python.string(), script.string(), work.path().string(),
+                        RunProcess({python.string(), script.string(), work.path().string(),
                                     std::to_string(f32_convolutions)},
                                    work / "log", stop));
   if (code == 0) return Status::OK();
-  return Status::UnknownError(options.python.string(), " ", script.string(), " failed (exit code ",
-                              code, "): ", LastLine(work / "log"),
+  return Status::UnknownError(python.string(), " ", script.string(), " failed (exit code ", code,
+                              "): ", LastLine(work / "log"),
                               "; has this Python what requirements/quantize.txt lists "
                               "(`scripts/setup quantize`)?");
 }
@@ -188,9 +201,14 @@ std::string Figures(const Agreement& a) {
 // One work folder, one network: tries until the budget holds.
 class Quantizer {
  public:
-  Quantizer(const model::Card& card, const QuantizeOptions& options, const Images& images,
-            const WorkFolder& work, std::stop_token stop)
-      : card_(card), options_(options), images_(images), work_(work), stop_(std::move(stop)) {}
+  Quantizer(const model::Card& card, const QuantizeOptions& options, fs::path python,
+            const Images& images, const WorkFolder& work, std::stop_token stop)
+      : card_(card),
+        options_(options),
+        python_(std::move(python)),
+        images_(images),
+        work_(work),
+        stop_(std::move(stop)) {}
 
   Status Prepare(const model::WeightsFile& weights) {
     base_sha256_ = weights.sha256;
@@ -206,7 +224,7 @@ class Quantizer {
   // Leaves card and weights under their names in the work folder.
   Result<Attempt> Try(int f32_convolutions) {
     const std::string id = model::Int8Id(card_.id);
-    ARROW_RETURN_NOT_OK(RunNncf(work_, f32_convolutions, options_, stop_));
+    ARROW_RETURN_NOT_OK(RunNncf(python_, work_, f32_convolutions, stop_));
     std::error_code error;
     fs::rename(work_ / "int8.bin", work_ / (id + ".bin"), error);
     if (!error) fs::rename(work_ / "int8.xml", work_ / (id + ".xml"), error);
@@ -243,6 +261,7 @@ class Quantizer {
 
   const model::Card& card_;
   const QuantizeOptions& options_;
+  fs::path python_;  // with NNCF
   const Images& images_;
   const WorkFolder& work_;
   const std::stop_token stop_;
@@ -252,18 +271,6 @@ class Quantizer {
 };
 
 }  // namespace
-
-Result<fs::path> FindPython() {
-  fs::path python = Env("POMONA_PYTHON");
-  if (python.empty()) {
-    python = model::OwnCardFolder().parent_path() / ".venv-quantize/bin/python";
-  }
-  if (access(python.c_str(), X_OK) == 0) return python;
-  return UsageError("int8 models are made with Python and NNCF, and there is no " +
-                    Quoted(python.string()) +
-                    ": run `scripts/setup quantize` in Pomona's clone, "
-                    "or set POMONA_PYTHON to a Python that has requirements/quantize.txt");
-}
 
 Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& source,
                                 const QuantizeOptions& options, const Observer& observer,
@@ -275,10 +282,11 @@ Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& sourc
                       " says nothing: take " + std::to_string(kFewestCalibration) +
                       " or more (300 is good)");
   }
+  ARROW_ASSIGN_OR_RAISE(const fs::path python, FindPython());
   ARROW_ASSIGN_OR_RAISE(const auto weights, model::CheckedWeights(card, options.weights));
   ARROW_ASSIGN_OR_RAISE(const Images images, TakeImages(source, options, observer, stop));
   ARROW_ASSIGN_OR_RAISE(const auto work, WorkFolder::Make());
-  Quantizer quantizer(card, options, images, *work, stop);
+  Quantizer quantizer(card, options, python, images, *work, stop);
   ARROW_RETURN_NOT_OK(quantizer.Prepare(weights));
 
   QuantizeReport report;

@@ -21,8 +21,7 @@ struct QuantizeOptions {
   std::filesystem::path weights;  // the user's own f32 weights; empty: the card's
   int64_t images = 300;           // to calibrate on, at most
   Budget budget;
-  std::filesystem::path out;     // folder for the new card and its weights
-  std::filesystem::path python;  // with what requirements/quantize.txt lists; FindPython
+  std::filesystem::path out;  // folder for the new card and its weights
   model::CpuFeatures cpu = model::ThisCpu();
 };
 
@@ -41,14 +40,12 @@ struct QuantizeReport {
 // Images a calibration needs at least; as many others must be there for the check.
 inline constexpr int64_t kFewestCalibration = 20;
 
-// $POMONA_PYTHON or, beside a clone's models/, .venv-quantize. The error says what to run.
-Result<std::filesystem::path> FindPython();
-
-// Takes a stratified sample of `source`, calibrates on a part of it with NNCF (models/quantize.py)
-// and compares with f32 on the rest. If not inside the budget, the first 2, 4, 8, 16 convolutions
-// stay in f32. What is inside the budget is written to `out` as ID-int8.json, .xml and .bin, the
-// card last; otherwise nothing is, and the error gives the figures. UsageError without VNNI, for a
-// card that is int8 already, or with fewer usable images than twice kFewestCalibration.
+// Takes a stratified sample of `source`, calibrates on a part of it with NNCF (models/quantize.py,
+// run by $POMONA_PYTHON or, beside a clone's models/, .venv-quantize) and compares with f32 on the
+// rest. If not inside the budget, the first 2, 4, 8, 16 convolutions stay in f32. What is inside
+// the budget is written to `out` as ID-int8.json, .xml and .bin, the card last; otherwise nothing
+// is, and the error gives the figures. UsageError without VNNI, for a card that is int8 already,
+// with fewer usable images than twice kFewestCalibration, or without such a Python.
 Result<QuantizeReport> Quantize(const model::Card& card, const io::Source& source,
                                 const QuantizeOptions& options, const Observer& observer,
                                 const std::stop_token& stop);
