@@ -6,9 +6,9 @@ namespace pomona::reduce {
 // Makes every BLAS call of the process run on the thread that makes it: parallelism is over parts,
 // and a sum's order must not depend on a machine's cores. Every call but the first does nothing.
 //
-// Throws std::runtime_error if this OpenBLAS is not the one with threads of its own. The one without
-// has no locks either: two threads that multiply at the same time may get the same buffer, and then
-// wrong numbers. The one with OpenMP is told how many to use by each thread that calls it.
+// Throws std::runtime_error if this OpenBLAS is not the one with threads of its own. The one
+// without has no locks either: two threads that multiply at the same time may get the same buffer,
+// and then wrong numbers. The one with OpenMP is told how many to use by each thread that calls it.
 void UseOneBlasThread();
 
 }  // namespace pomona::reduce

@@ -45,6 +45,7 @@ TEST(BlasTest, ThreadsDoNotSpoilEachOthersProducts) {
   std::atomic<int> wrong = 0;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([t, &wrong] {
         const Matrix a = Draw(t);
