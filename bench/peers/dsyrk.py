@@ -58,6 +58,7 @@ def main():
     products.fill(1)  # so that its pages are there
     shares = numpy.array_split(rows, threads)
 
+    blas.openblas_set_num_threads(1)  # for each of the threads here
     start = time.perf_counter()
     workers = [threading.Thread(target=syrk, args=pair) for pair in zip(shares, products)]
     for worker in workers:
