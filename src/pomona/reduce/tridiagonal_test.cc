@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <lapacke.h>
 
+#include "pomona/reduce/blas.h"
+
 namespace pomona::reduce {
 namespace {
 
@@ -37,6 +39,7 @@ std::vector<double> DrawMatrix(int n) {
 }
 
 Form Ours(const std::vector<double>& matrix, int n, int threads) {
+  UseOneBlasThread();
   Form form(matrix, n);
   EXPECT_EQ(Tridiagonalise(n, threads, form.matrix.data(), form.diagonal(), form.beside(),
                            form.factors()),
