@@ -113,10 +113,12 @@ Status CheckBlas() try {
 Result<int> Run(Context* context) {
   Console& console = context->console;
   ARROW_ASSIGN_OR_RAISE(json report, Engine());
+  const std::vector<std::string> tbb = LoadedLibraries("libtbb.so");
+  const std::vector<std::string> openblas = LoadedLibraries("libopenblas");
   report["pomona"] = kVersion;
   report["arrow"] = arrow::GetBuildInfo().version_string;
-  report["libtbb"] = LoadedLibraries("libtbb.so");
-  report["openblas"] = LoadedLibraries("libopenblas");
+  report["libtbb"] = tbb;
+  report["openblas"] = openblas;
   report["cpu"] = CpuInfo("model name");
   report["cpu_features"] = CpuFeatures();
   report["cpus"] = AvailableCpus();
@@ -133,8 +135,8 @@ Result<int> Run(Context* context) {
   console.Line("memory    " + HumanBytes(MemoryBytes()));
   console.Line("OpenVINO  " + report["openvino"].get<std::string>());
   console.Line("Arrow     " + report["arrow"].get<std::string>());
-  console.Line("oneTBB    " + Joined(LoadedLibraries("libtbb.so")));
-  console.Line("OpenBLAS  " + Joined(LoadedLibraries("libopenblas")));
+  console.Line("oneTBB    " + Joined(tbb));
+  console.Line("OpenBLAS  " + Joined(openblas));
   ARROW_ASSIGN_OR_RAISE(const auto cards, model::ListCards());
   for (const model::Card& card : cards) {
     const auto weights = model::FindWeights(card);
@@ -142,7 +144,7 @@ Result<int> Run(Context* context) {
     console.Line("model     " + card.id + ": " +
                  (weights.ok() ? "ready" : weights.status().message()));
   }
-  if (report["libtbb"].size() > 1) {
+  if (tbb.size() > 1) {
     console.observer().Warn(
         "two copies of oneTBB are loaded, which is known to deadlock: remove "
         "other libtbb.so.12 files from LD_LIBRARY_PATH");

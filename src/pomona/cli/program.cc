@@ -14,6 +14,7 @@
 #include "pomona/base/version.h"
 #include "pomona/cli/command.h"
 #include "pomona/cli/signals.h"
+#include "pomona/reduce/blas.h"
 
 namespace pomona::cli {
 namespace {
@@ -139,6 +140,7 @@ int Main(int argc, const char* const* argv) {
   OpenStandardStreams();
   Context context;
   context.stop = HandleSignals();
+  reduce::EndIdleBlasThreads();
   const auto app = MakeApp(&context);
   try {
     app->parse(argc, argv);

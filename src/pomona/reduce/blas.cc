@@ -18,13 +18,15 @@ bool SetOneThread() {
         "one (Debian's libopenblas0-pthread)");
   }
   openblas_set_num_threads(1);
-  // It starts a thread for each other CPU when it is loaded, and these wait for work by yielding.
-  if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
   return true;
 }
 
 }  // namespace
 
 void UseOneBlasThread() { [[maybe_unused]] static const bool once = SetOneThread(); }
+
+void EndIdleBlasThreads() {
+  if (blas_thread_shutdown_ != nullptr) blas_thread_shutdown_();
+}
 
 }  // namespace pomona::reduce

@@ -11,4 +11,9 @@ namespace pomona::reduce {
 // and then wrong numbers. The one with OpenMP is told how many to use by each thread that calls it.
 void UseOneBlasThread();
 
+// OpenBLAS starts a thread for each other CPU when it is loaded, and these wait for work by
+// yielding for a while: ends them. Only for a program that begins: in a process with others, such
+// as a Python session, somebody may be multiplying with them.
+void EndIdleBlasThreads();
+
 }  // namespace pomona::reduce
