@@ -5,7 +5,7 @@
 
 Reads the Parquet files in the folder PARTS, standardises every column, finds K components, and
 writes OUT/projection (Parquet: path, label, projection) and OUT/components.npy (K x dimension).
-Prints {"seconds": from a session that has started} as JSON.
+Prints {"seconds": from a session that has started and is idle} as JSON.
 """
 
 import json
@@ -20,6 +20,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import col
 
 
+SETTLE = 3  # seconds in which the JVM still compiles what starting the session ran
+
+
 def main():
     parts, out, k, threads = sys.argv[1], pathlib.Path(sys.argv[2]), *map(int, sys.argv[3:])
     spark = (
@@ -29,6 +32,7 @@ def main():
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
+    time.sleep(SETTLE)
     start = time.perf_counter()
     rows = spark.read.parquet(parts).select(
         "path", "label", array_to_vector(col("features")).alias("features"))

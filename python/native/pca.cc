@@ -105,9 +105,9 @@ nb::tuple FitScaler(const Moments& moments) {
 
 reduce::Pca FitPca(const Moments& moments, const std::string& k, bool standardize) {
   const reduce::Components components = Value(reduce::ParseComponents(k));
-  const reduce::Moments of = moments.Copy();
+  reduce::Moments of = moments.Copy();
   return Interruptible([&](const Observer&, const std::stop_token&) {
-    return reduce::FitPca(of, components, ScalingFor(standardize));
+    return reduce::FitPca(std::move(of), components, ScalingFor(standardize));
   });
 }
 

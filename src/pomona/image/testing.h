@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <map>
 #include <stdexcept>
@@ -13,10 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include <hwy/targets.h>
-
 #include "pomona/image/image.h"
 #include "pomona/testing/npz.h"
+#include "pomona/testing/targets.h"
 
 namespace pomona::image {
 
@@ -86,16 +84,6 @@ inline Image Noise(int width, int height, uint32_t seed = 1) {
     value = static_cast<uint8_t>(seed >> 24);
   }
   return image;
-}
-
-// Calls `check` once for every instruction set this CPU has, with kernels confined to it.
-inline void ForEachTarget(const std::function<void(const std::string& name)>& check) {
-  for (int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
-    const int64_t target = rest & -rest;
-    hwy::GetChosenTarget().Update(target);
-    check(hwy::TargetName(target));
-  }
-  hwy::GetChosenTarget().DeInit();
 }
 
 }  // namespace pomona::image

@@ -90,7 +90,7 @@ Result<std::vector<double>> Subspace(std::span<const float> features, int dimens
   reduce::Moments moments(dimension);
   moments.Add(features.data(), static_cast<int64_t>(features.size()) / dimension);
   const int k = std::min(static_cast<int>(kComponents), dimension);
-  ARROW_ASSIGN_OR_RAISE(reduce::Pca pca, reduce::FitPca(moments, {k, 0}));
+  ARROW_ASSIGN_OR_RAISE(reduce::Pca pca, reduce::FitPca(std::move(moments), {k, 0}));
   return std::move(pca.components);
 }
 

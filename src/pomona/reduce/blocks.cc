@@ -15,9 +15,8 @@ using nlohmann::json;
 // Parts are multiplied into one matrix until they have so many rows for each column, before that
 // matrix is added to the total: the more, the less adding costs beside multiplying
 // (MomentsOfBlocks in pca_bench), the fewer, the more evenly the threads are busy. So blocks are
-// large at first and small in the end.
+// large at first and in the end a part each.
 constexpr int64_t kMostRowsPerColumn = 4;
-constexpr int64_t kLeastRowsPerColumn = 1;
 constexpr int64_t kShare = 4;  // of the rows that are left, one block has at most 1 / kShare
 
 // The moments of a block are dimension^2 / 2 numbers, which on a cluster go to the driver one block
@@ -72,14 +71,13 @@ Projected ProjectedFromJson(const json& j) {
 
 std::vector<Block> Blocks(const dataset::Dataset& dataset) {
   const int64_t fewest = dataset.rows() / kMostBlocks;
-  const int64_t least = std::max(kLeastRowsPerColumn * dataset.dimension(), fewest);
   const int64_t most = std::max(kMostRowsPerColumn * dataset.dimension(), fewest);
   std::vector<Block> blocks;
   int64_t left = dataset.rows();
   int64_t full = 0;
   for (size_t i = 0; i < dataset.num_parts(); ++i) {
     if (blocks.empty() || blocks.back().rows >= full) {
-      full = std::clamp(left / kShare, least, most);
+      full = std::clamp(left / kShare, fewest, most);
       blocks.push_back({i, i, 0});
     }
     const int64_t rows = dataset.manifest().parts[i].rows;

@@ -216,14 +216,9 @@ std::vector<double> Moments::mean() const {
   return mean;
 }
 
-std::vector<double> Moments::m2() const {
-  std::vector<double> m2(static_cast<size_t>(dimension_) * dimension_);
-  for (int i = 0; i < dimension_ && !dense_.empty(); ++i) {
-    const auto diagonal = static_cast<ptrdiff_t>(i) * (dimension_ + 1);
-    std::copy_n(dense_.begin() + diagonal, dimension_ - i, m2.begin() + diagonal);
-  }
-  AddProduct(rows_, dimension_, m2.data());
-  return m2;
+Moments::Numbers Moments::m2() && {
+  Fold();
+  return std::move(dense_);
 }
 
 std::vector<double> Moments::m2_diagonal() const {

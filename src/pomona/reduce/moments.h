@@ -23,7 +23,20 @@ namespace pomona::reduce {
 // multiplied into the dense matrix D. So few images with many numbers each stay a thin matrix,
 // whose singular vectors are cheap, and many images never take more memory than D and R.
 class Moments {
+  // New numbers of a vector stay as they come: each is written before it is read, and filling
+  // tens of MB with zeros first costs as much as computing them.
+  struct Unfilled : std::allocator<double> {
+    template <typename T>
+    struct rebind {
+      using other = Unfilled;
+    };
+    void construct(double* /*number*/) noexcept {}
+    void construct(double* number, double value) noexcept { *number = value; }
+  };
+
  public:
+  using Numbers = std::vector<double, Unfilled>;
+
   explicit Moments(int dimension);  // at least 1
 
   // Adds rows x dimension numbers, row-major, in blocks of 256 rows. The result depends on the
@@ -48,26 +61,15 @@ class Moments {
   int64_t n() const { return n_; }
   std::vector<double> mean() const;  // zeros if n is 0
 
-  // Upper triangle (row-major) of M2, dimension x dimension; the rest is 0.
-  std::vector<double> m2() const;
+  // Upper triangle (row-major) of M2, dimension x dimension, in the memory of D; the rest is
+  // unknown.
+  Numbers m2() &&;
   std::vector<double> m2_diagonal() const;
 
   bool is_thin() const { return dense_.empty(); }         // D is 0: M2 = R^T R
   std::span<const double> rows() const { return rows_; }  // R, row-major
 
  private:
-  // New numbers of a vector stay as they come: each is written before it is read, and filling
-  // tens of MB with zeros first costs as much as computing them.
-  struct Unfilled : std::allocator<double> {
-    template <typename T>
-    struct rebind {
-      using other = Unfilled;
-    };
-    void construct(double* /*number*/) noexcept {}
-    void construct(double* number, double value) noexcept { *number = value; }
-  };
-  using Numbers = std::vector<double, Unfilled>;
-
   template <typename T>
   void AddRows(const T* features, int64_t rows);
   template <typename T>

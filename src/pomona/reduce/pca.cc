@@ -9,11 +9,11 @@
 #include <numeric>
 #include <utility>
 
-#include <cblas.h>
 #include <lapacke.h>
 
 #include "pomona/base/text.h"
 #include "pomona/reduce/blas.h"
+#include "pomona/reduce/scores.h"
 #include "pomona/reduce/tridiagonal.h"
 
 namespace pomona::reduce {
@@ -23,8 +23,6 @@ constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 // LAPACK counts its workspace, 2 dimension^2 numbers and more, in 32 bits.
 constexpr int kMaxDimension = 32'000;
-
-constexpr int64_t kProjectRows = 64;  // their centred numbers stay in the L2 cache
 
 Status LapackError(const char* function, int info) {
   return Status::ExecutionError("LAPACK's ", function, " failed with code ", info);
@@ -98,11 +96,11 @@ class ThinSpectrum : public Spectrum {
 // eigenvectors of T, turned back by Q, cost little beside it; all of them cost more than it.
 class DenseSpectrum : public Spectrum {
  public:
-  static Result<std::unique_ptr<Spectrum>> Make(const Moments& moments,
-                                                const std::vector<double>& weights, int threads) {
+  static Result<std::unique_ptr<Spectrum>> Make(Moments moments, const std::vector<double>& weights,
+                                                int threads) {
     const int d = moments.dimension();
     auto out = std::make_unique<DenseSpectrum>();
-    out->matrix_ = moments.m2();
+    out->matrix_ = std::move(moments).m2();
     for (int i = 0; i < d; ++i) {
       double* row = out->matrix_.data() + static_cast<size_t>(i) * d;
       for (int j = i; j < d; ++j) row[j] *= weights[i] * weights[j];
@@ -149,7 +147,7 @@ class DenseSpectrum : public Spectrum {
   }
 
  private:
-  std::vector<double> matrix_;      // the reflectors that make Q, as Tridiagonalise leaves them
+  Moments::Numbers matrix_;         // the reflectors that make Q, as Tridiagonalise leaves them
   std::vector<double> reflectors_;  // and their factors
   std::vector<double> diagonal_;    // of T
   std::vector<double> beside_;      // the diagonal
@@ -209,7 +207,6 @@ Status CheckMoments(const Moments& moments) {
 
 template <typename T>
 std::vector<double> ProjectRows(const Pca& pca, const T* features, int64_t rows) {
-  UseOneBlasThread();
   const int k = pca.k;
   const int dimension = pca.dimension;
   const Scaler& scaler = pca.scaler;
@@ -217,18 +214,7 @@ std::vector<double> ProjectRows(const Pca& pca, const T* features, int64_t rows)
   if (out.empty()) return out;
   std::vector<double> weights = pca.components;  // and not each row, by scale: fewer divisions
   for (size_t i = 0; i < weights.size(); ++i) weights[i] /= scaler.scale[i % dimension];
-  std::vector<double> centred(static_cast<size_t>(std::min(rows, kProjectRows)) * dimension);
-  for (int64_t first = 0; first < rows; first += kProjectRows) {
-    const int64_t count = std::min(kProjectRows, rows - first);
-    for (int64_t i = 0; i < count; ++i) {
-      const T* row = features + (first + i) * dimension;
-      double* to = centred.data() + i * dimension;
-      for (int j = 0; j < dimension; ++j) to[j] = row[j] - scaler.mean[j];
-    }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), k, dimension, 1.0,
-                centred.data(), dimension, weights.data(), dimension, 0.0, out.data() + first * k,
-                k);
-  }
+  Scores(features, rows, dimension, scaler.mean.data(), weights.data(), k, out.data());
   return out;
 }
 
@@ -291,8 +277,7 @@ Scaler FitScaler(const Moments& moments, Scaling scaling) {
   return scaler;
 }
 
-Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling scaling,
-                   int threads) {
+Result<Pca> FitPca(Moments moments, const Components& components, Scaling scaling, int threads) {
   UseOneBlasThread();
   ARROW_RETURN_NOT_OK(CheckComponents(components, moments.dimension()));
   ARROW_RETURN_NOT_OK(CheckMoments(moments));
@@ -301,9 +286,10 @@ Result<Pca> FitPca(const Moments& moments, const Components& components, Scaling
   pca.dimension = moments.dimension();
   pca.scaler = FitScaler(moments, scaling);
   const std::vector<double> weights = Weights(pca.scaler, pca.n);
-  ARROW_ASSIGN_OR_RAISE(const auto spectrum, moments.is_thin()
-                                                 ? ThinSpectrum::Make(moments, weights)
-                                                 : DenseSpectrum::Make(moments, weights, threads));
+  ARROW_ASSIGN_OR_RAISE(const auto spectrum,
+                        moments.is_thin()
+                            ? ThinSpectrum::Make(moments, weights)
+                            : DenseSpectrum::Make(std::move(moments), weights, threads));
   pca.rank = NumericalRank(spectrum->values(), pca.n, pca.dimension);
   pca.variance = spectrum->values();
   pca.variance.resize(pca.rank);

@@ -73,7 +73,7 @@ Scaler FitScaler(const Moments& moments, Scaling scaling = Scaling::kStandardize
 // not a valid choice or its count exceeds the dimension; fewer than 2 rows, or moments that are not
 // finite, are an error. Asking for more than the rank gives k = rank (compare k to what was asked).
 // The same bits for any number of threads.
-Result<Pca> FitPca(const Moments& moments, const Components& components,
+Result<Pca> FitPca(Moments moments, const Components& components,
                    Scaling scaling = Scaling::kStandardize, int threads = 1);
 
 // UsageError unless FitPca could take `components` for features of `dimension` numbers.

@@ -1,5 +1,5 @@
 // Moments against the bare matrix product that they cannot do without, PCA by either road, and what
-// makes the constants of reduce.cc.
+// makes the constants of this room.
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,6 +11,7 @@
 #include "pomona/reduce/blas.h"
 #include "pomona/reduce/moments.h"
 #include "pomona/reduce/pca.h"
+#include "pomona/reduce/scores.h"
 #include "pomona/reduce/tridiagonal.h"
 
 namespace pomona::reduce {
@@ -129,14 +130,37 @@ BENCHMARK(Tridiagonal)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
+// So many components of 1,024 rows; by OpenBLAS (1) or not (0).
 void Project(benchmark::State& state) {
-  const std::vector<float> x = Draw(1024, kColumns);
-  Moments moments(kColumns);
-  moments.Add(x.data(), 256);
-  const Pca pca = FitPca(moments, {6, 0}).ValueOrDie();
-  for (auto _ : state) benchmark::DoNotOptimize(pca.Project(x.data(), 1024));
+  constexpr int kRows = 1024;
+  constexpr int kCentred = 64;  // rows, which stay in the L2 cache
+  UseOneBlasThread();
+  const auto k = static_cast<int>(state.range(0));
+  const std::vector<float> x = Draw(kRows, kColumns);
+  const std::vector<float> weights = Draw(k, kColumns);
+  const std::vector<double> components(weights.begin(), weights.end());
+  const std::vector<double> mean(kColumns, 0.5);
+  std::vector<double> centred(size_t{kCentred} * kColumns);
+  std::vector<double> out(static_cast<size_t>(kRows) * k);
+  for (auto _ : state) {
+    if (state.range(1) == 0) {
+      Scores(x.data(), kRows, kColumns, mean.data(), components.data(), k, out.data());
+    }
+    for (int first = 0; state.range(1) == 1 && first < kRows; first += kCentred) {
+      const float* rows = x.data() + int64_t{first} * kColumns;
+      for (int i = 0; i < kCentred; ++i) {
+        const float* row = rows + int64_t{i} * kColumns;
+        double* to = centred.data() + int64_t{i} * kColumns;
+        for (int j = 0; j < kColumns; ++j) to[j] = row[j] - mean[j];
+      }
+      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, kCentred, k, kColumns, 1.0,
+                  centred.data(), kColumns, components.data(), kColumns, 0.0,
+                  out.data() + int64_t{first} * k, k);
+    }
+    benchmark::DoNotOptimize(out.data());
+  }
 }
-BENCHMARK(Project)->Unit(benchmark::kMillisecond);
+BENCHMARK(Project)->ArgsProduct({{6, 50, 400}, {0, 1}})->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace pomona::reduce

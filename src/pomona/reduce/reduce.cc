@@ -125,8 +125,8 @@ Moments Reduction::Merge(Moments moments) {
 }
 
 Result<Pca> Reduction::Fit(int threads) {
-  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*total_, k_, Scaling::kStandardize, threads));
-  total_.reset();  // tens of MB, which the projection does not need
+  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*std::move(total_), k_, Scaling::kStandardize, threads));
+  total_.reset();
   pca.dataset = identity_;
   WarnIfFewer(pca, k_, observer_);
   ARROW_ASSIGN_OR_RAISE(writer_, PcaWriter::Open(results_, pca));
@@ -149,7 +149,7 @@ int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads) 
   constexpr int64_t kProgram = 100'000'000;
   const int64_t matrix = int64_t{8} * dimension * dimension;
   const int64_t part = part_rows * dimension * int64_t{sizeof(float)};
-  const int64_t fixed = kProgram + 5 * matrix / 2;  // the total, and what LAPACK works in
+  const int64_t fixed = kProgram + 3 * matrix / 2;  // the total, in which LAPACK works
   const int64_t each = 3 * matrix / 2 + 2 * part;   // D, R, a part and its file
   while (threads > 0 && fixed + MostAtOnce(threads) * each > bytes) --threads;
   return threads;
