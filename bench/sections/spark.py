@@ -102,7 +102,8 @@ def measure(bench):
     return {
         "title": "On Spark, against the command, the usual stack and Spark ML",
         "text": f"Seconds on local[{THREADS}] from a session that has started (which takes either "
-                "side as long), in a new process each time; of the command, of the whole process. "
+                "side as long; Spark ML and `pomona.spark.reduce` begin 3 s after that, when the JVM "
+                "has compiled what starting ran), in a new process each time; of the command, of the whole process. "
                 "Speed is relative to the first row of each group. `pomona.spark.extract` has "
                 f"spark.task.cpus={THREADS}, the DataFrames have 1, and the settings that "
                 "docs/cluster.md advises. Targets: the files within 10 % of the command, the "

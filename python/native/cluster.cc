@@ -227,8 +227,8 @@ class Reduction {
   }
 
   nb::bytes Fit() {
-    pca_ = Interruptible([&](const Observer& /*observer*/, const std::stop_token& /*stop*/) {
-      return reduction_->Fit(opened_->flags->threads.threads);
+    pca_ = Interruptible([&](const Observer& /*observer*/, const std::stop_token& stop) {
+      return reduction_->Fit(opened_->flags->threads.threads, stop);
     });
     if (!warning_.is_none()) {
       for (const std::string& text : warnings_) warning_(text.c_str());
@@ -278,7 +278,7 @@ Result<TaskBlock> ParseBlock(std::string_view bytes) {
   });
 }
 
-// `work(dataset, block)` on the dataset that the driver means.
+// `work(dataset, block, stop)` on the dataset that the driver means.
 template <typename Work>
 nb::bytes OnBlock(const Args& args, const nb::bytes& block, Work work) {
   static Recent<Opened> recent;
@@ -286,35 +286,38 @@ nb::bytes OnBlock(const Args& args, const nb::bytes& block, Work work) {
   Args key = args;
   key.push_back(task.dataset);
   return ToBytes(Interruptible(
-      [&](const Observer& /*observer*/, const std::stop_token& /*stop*/) -> Result<std::string> {
+      [&](const Observer& /*observer*/, const std::stop_token& stop) -> Result<std::string> {
         ARROW_ASSIGN_OR_RAISE(const auto opened,
                               recent.Get(key, [&] { return OpenResults(args, task.dataset); }));
-        return work(*opened->dataset, task.block);
+        return work(*opened->dataset, task.block, stop);
       }));
 }
 
 nb::bytes BlockMoments(const Args& args, const nb::bytes& block) {
-  return OnBlock(
-      args, block,
-      [](const dataset::Dataset& dataset, const reduce::Block& b) -> Result<std::string> {
-        reduce::Parts parts(dataset);
-        ARROW_ASSIGN_OR_RAISE(const auto moments, reduce::MomentsOfBlock(&parts, b));
-        return moments.ToBytes();
-      });
+  return OnBlock(args, block,
+                 [](const dataset::Dataset& dataset, const reduce::Block& b,
+                    const std::stop_token& stop) -> Result<std::string> {
+                   reduce::Parts parts(dataset);
+                   ARROW_ASSIGN_OR_RAISE(const auto moments,
+                                         reduce::MomentsOfBlock(&parts, b, stop));
+                   return moments.ToBytes();
+                 });
 }
 
 nb::bytes BlockProjection(const Args& args, const nb::bytes& block, const nb::bytes& pca) {
   const reduce::Pca fitted = Value(reduce::PcaFromBytes(View(pca)));
-  return OnBlock(
-      args, block,
-      [&](const dataset::Dataset& dataset, const reduce::Block& b) -> Result<std::string> {
-        reduce::Parts parts(dataset);
-        std::vector<reduce::Projected> projected;
-        for (size_t i = b.first; i < b.last; ++i) {
-          ARROW_ASSIGN_OR_RAISE(projected.emplace_back(), reduce::ProjectPart(&parts, i, fitted));
-        }
-        return reduce::ToBytes(projected);
-      });
+  return OnBlock(args, block,
+                 [&](const dataset::Dataset& dataset, const reduce::Block& b,
+                     const std::stop_token& stop) -> Result<std::string> {
+                   reduce::Parts parts(dataset);
+                   std::vector<reduce::Projected> projected;
+                   for (size_t i = b.first; i < b.last; ++i) {
+                     if (stop.stop_requested()) return reduce::Stopped();
+                     ARROW_ASSIGN_OR_RAISE(projected.emplace_back(),
+                                           reduce::ProjectPart(&parts, i, fitted));
+                   }
+                   return reduce::ToBytes(projected);
+                 });
 }
 
 }  // namespace

@@ -106,8 +106,8 @@ nb::tuple FitScaler(const Moments& moments) {
 reduce::Pca FitPca(const Moments& moments, const std::string& k, bool standardize) {
   const reduce::Components components = Value(reduce::ParseComponents(k));
   reduce::Moments of = moments.Copy();
-  return Interruptible([&](const Observer&, const std::stop_token&) {
-    return reduce::FitPca(std::move(of), components, ScalingFor(standardize));
+  return Interruptible([&](const Observer&, const std::stop_token& stop) {
+    return reduce::FitPca(std::move(of), components, ScalingFor(standardize), /*threads=*/1, stop);
   });
 }
 

@@ -96,9 +96,13 @@ def test_ctrl_c_in_an_extract(many, paths, tmp_path):
             "x = np.ones((60000, 2000)); add = _native.Moments(2000).add",
             "add(x)",
         ),
+        (
+            "x = np.random.default_rng(1).random((2500, 4000)); m = _native.Moments(4000); m.add(x)",
+            "_native.fit_pca(m, '6')",
+        ),
         ("pass", "pomona.extract(images, out, watch=60, denoise='none', progress=False)"),
     ],
-    ids=["transform", "moments", "watch"],
+    ids=["transform", "moments", "components", "watch"],
 )
 def test_ctrl_c_elsewhere(before, work, fruits, tmp_path):
     done = python(

@@ -121,10 +121,11 @@ void Parts::FreeMoments() {
   spare_.clear();
 }
 
-Result<Moments> MomentsOfBlock(Parts* parts, const Block& block) {
+Result<Moments> MomentsOfBlock(Parts* parts, const Block& block, const std::stop_token& stop) {
   const dataset::Dataset& dataset = parts->dataset();
   Moments moments = parts->NewMoments();
   for (size_t i = block.first; i < block.last; ++i) {
+    if (stop.stop_requested()) return Stopped();
     ARROW_ASSIGN_OR_RAISE(const auto part, parts->Read(i));
     moments.Add(part->features.data(), static_cast<int64_t>(part->rows.size()));
     ARROW_RETURN_NOT_OK(CheckFinite(moments, dataset.manifest().parts[i]));

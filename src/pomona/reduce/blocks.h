@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +53,8 @@ class Parts {
 };
 
 // To be merged into the moments of all blocks before it. An error names the part with a feature
-// that is not finite. Thread-safe.
-Result<Moments> MomentsOfBlock(Parts* parts, const Block& block);
+// that is not finite. Stopped() if asked to stop between two parts. Thread-safe.
+Result<Moments> MomentsOfBlock(Parts* parts, const Block& block, const std::stop_token& stop = {});
 
 // Rows of projection.parquet: paths and labels, and rows x k components.
 struct Projected {

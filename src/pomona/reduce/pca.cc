@@ -97,7 +97,7 @@ class ThinSpectrum : public Spectrum {
 class DenseSpectrum : public Spectrum {
  public:
   static Result<std::unique_ptr<Spectrum>> Make(Moments moments, const std::vector<double>& weights,
-                                                int threads) {
+                                                int threads, const std::stop_token& stop) {
     const int d = moments.dimension();
     auto out = std::make_unique<DenseSpectrum>();
     out->matrix_ = std::move(moments).m2();
@@ -109,8 +109,9 @@ class DenseSpectrum : public Spectrum {
     out->beside_.resize(d);
     out->reflectors_.resize(d);
     // The row-major upper triangle is column-major lower.
-    int info = Tridiagonalise(d, threads, out->matrix_.data(), out->diagonal_.data(),
+    int info = Tridiagonalise(d, threads, stop, out->matrix_.data(), out->diagonal_.data(),
                               out->beside_.data(), out->reflectors_.data());
+    if (stop.stop_requested()) return Stopped();
     if (info != 0) return LapackError("dsytrd", info);
     out->values_ = out->diagonal_;
     std::vector<double> beside = out->beside_;
@@ -232,6 +233,10 @@ bool ParseWhole(std::string_view text, T* value) {
 
 }  // namespace
 
+Status Stopped() {
+  return Interrupted("stopped before the principal components were done; nothing was replaced");
+}
+
 Result<Components> ParseComponents(std::string_view text) {
   Components out;
   const bool is_fraction = text.find('.') != std::string_view::npos;
@@ -277,7 +282,8 @@ Scaler FitScaler(const Moments& moments, Scaling scaling) {
   return scaler;
 }
 
-Result<Pca> FitPca(Moments moments, const Components& components, Scaling scaling, int threads) {
+Result<Pca> FitPca(Moments moments, const Components& components, Scaling scaling, int threads,
+                   const std::stop_token& stop) {
   UseOneBlasThread();
   ARROW_RETURN_NOT_OK(CheckComponents(components, moments.dimension()));
   ARROW_RETURN_NOT_OK(CheckMoments(moments));
@@ -289,7 +295,7 @@ Result<Pca> FitPca(Moments moments, const Components& components, Scaling scalin
   ARROW_ASSIGN_OR_RAISE(const auto spectrum,
                         moments.is_thin()
                             ? ThinSpectrum::Make(moments, weights)
-                            : DenseSpectrum::Make(std::move(moments), weights, threads));
+                            : DenseSpectrum::Make(std::move(moments), weights, threads, stop));
   pca.rank = NumericalRank(spectrum->values(), pca.n, pca.dimension);
   pca.variance = spectrum->values();
   pca.variance.resize(pca.rank);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,9 +73,14 @@ Scaler FitScaler(const Moments& moments, Scaling scaling = Scaling::kStandardize
 // eigenvectors of the correlation matrix; the two agree to rounding. UsageError if `components` is
 // not a valid choice or its count exceeds the dimension; fewer than 2 rows, or moments that are not
 // finite, are an error. Asking for more than the rank gives k = rank (compare k to what was asked).
-// The same bits for any number of threads.
+// The same bits for any number of threads. Stopped() if asked to before the eigenvalues are known;
+// what comes after takes long only for many components.
 Result<Pca> FitPca(Moments moments, const Components& components,
-                   Scaling scaling = Scaling::kStandardize, int threads = 1);
+                   Scaling scaling = Scaling::kStandardize, int threads = 1,
+                   const std::stop_token& stop = {});
+
+// What work that was asked to stop ends with.
+Status Stopped();
 
 // UsageError unless FitPca could take `components` for features of `dimension` numbers.
 Status CheckComponents(const Components& components, int dimension);

@@ -120,7 +120,7 @@ void Tridiagonal(benchmark::State& state) {
     std::vector<double> work = matrix;
     const int info = threads == 0 ? LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', n, work.data(), n,
                                                    diagonal.data(), beside.data(), factors.data())
-                                  : Tridiagonalise(n, threads, work.data(), diagonal.data(),
+                                  : Tridiagonalise(n, threads, {}, work.data(), diagonal.data(),
                                                    beside.data(), factors.data());
     benchmark::DoNotOptimize(info);
   }

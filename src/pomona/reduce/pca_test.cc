@@ -415,6 +415,22 @@ TEST(FitPca, OneColumnIsItsOwnComponent) {
   EXPECT_NEAR(pca.variance[0], 1, 1e-15);
 }
 
+TEST(FitPca, StopsWhenAsked) {
+  constexpr int kColumns = 400;
+  Moments moments(kColumns);
+  for (int i = 0; i < kColumns; ++i) {
+    std::vector<float> row(kColumns);
+    row[i] = 1;
+    moments.Add(row.data(), 1);
+  }
+  ASSERT_FALSE(moments.is_thin());
+  std::stop_source stop;
+  EXPECT_TRUE(FitPca(moments, All(3), Scaling::kNone, 2, stop.get_token()).ok());
+  stop.request_stop();
+  const Status status = FitPca(moments, All(3), Scaling::kNone, 2, stop.get_token()).status();
+  EXPECT_TRUE(status.IsCancelled()) << status.ToString();
+}
+
 TEST(FitPca, SaysWhatItCannotFit) {
   const Matrix x{3, 2, {1, 2, 3, 4, 5, 7}};
   const Moments moments = MomentsOf(x);

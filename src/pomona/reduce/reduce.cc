@@ -64,7 +64,7 @@ Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work
             tbb::make_filter<Value, void>(tbb::filter_mode::serial_in_order, sink));
   });
   if (status.ok() && next < count) {
-    return Interrupted("stopped before the principal components were done; nothing was replaced");
+    return Stopped();
   }
   return status;
 }
@@ -85,13 +85,13 @@ Result<Pca> ReduceOrThrow(const dataset::Dataset& dataset, io::Store* results,
   Parts parts(dataset, options.kept_bytes);
   ARROW_RETURN_NOT_OK(InOrder(
       blocks.size(), options.threads, stop,
-      [&](size_t i) { return MomentsOfBlock(&parts, blocks[i]); },
+      [&](size_t i) { return MomentsOfBlock(&parts, blocks[i], stop); },
       [&](Moments moments) {
         parts.Return(reduction.Merge(std::move(moments)));
         return Status::OK();
       }));
   parts.FreeMoments();  // tens of MB, which the next step needs
-  ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit(options.threads));
+  ARROW_ASSIGN_OR_RAISE(const Pca pca, reduction.Fit(options.threads, stop));
   ARROW_RETURN_NOT_OK(InOrder(
       dataset.num_parts(), options.threads, stop,
       [&](size_t i) { return ProjectPart(&parts, i, pca); },
@@ -124,8 +124,9 @@ Moments Reduction::Merge(Moments moments) {
   return left;
 }
 
-Result<Pca> Reduction::Fit(int threads) {
-  ARROW_ASSIGN_OR_RAISE(Pca pca, FitPca(*std::move(total_), k_, Scaling::kStandardize, threads));
+Result<Pca> Reduction::Fit(int threads, const std::stop_token& stop) {
+  ARROW_ASSIGN_OR_RAISE(Pca pca,
+                        FitPca(*std::move(total_), k_, Scaling::kStandardize, threads, stop));
   total_.reset();
   pca.dataset = identity_;
   WarnIfFewer(pca, k_, observer_);

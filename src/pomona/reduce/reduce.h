@@ -48,10 +48,14 @@ class Reduction {
   Reduction& operator=(Reduction&&) noexcept;
   ~Reduction();
 
-  Moments Merge(Moments moments);             // of the next block; gives what Moments::Merge gives
-  Result<Pca> Fit(int threads = 1);           // once every block is merged
-  Status Append(const Projected& projected);  // the next part
-  Status Commit();                            // once every part is there
+  // Of the next block; gives what Moments::Merge gives.
+  Moments Merge(Moments moments);
+  // Once every block is merged.
+  Result<Pca> Fit(int threads = 1, const std::stop_token& stop = {});
+  // The next part.
+  Status Append(const Projected& projected);
+  // Once every part is there.
+  Status Commit();
 
  private:
   Reduction(io::Store* results, const Components& k, Observer observer);

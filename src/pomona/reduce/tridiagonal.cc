@@ -31,9 +31,10 @@ class Tridiagonalisation {
   Tridiagonalisation(int n, double* matrix, double* diagonal, double* beside, double* factors)
       : n_(n), matrix_(matrix), diagonal_(diagonal), beside_(beside), factors_(factors) {}
 
-  int Run() {
+  int Run(const std::stop_token& stop) {
     int first = 0;
     for (; n_ - first > kSmallest; first += kPanel) {
+      if (stop.stop_requested()) return 0;
       for (int i = 0; i < kPanel; ++i) Eliminate(first, i);
       UpdateRest(first);
       for (int c = first; c < first + kPanel; ++c) {
@@ -140,10 +141,10 @@ class Tridiagonalisation {
 
 }  // namespace
 
-int Tridiagonalise(int n, int threads, double* matrix, double* diagonal, double* beside,
-                   double* factors) {
+int Tridiagonalise(int n, int threads, const std::stop_token& stop, double* matrix,
+                   double* diagonal, double* beside, double* factors) {
   return tbb::task_arena(threads).execute(
-      [&] { return Tridiagonalisation(n, matrix, diagonal, beside, factors).Run(); });
+      [&] { return Tridiagonalisation(n, matrix, diagonal, beside, factors).Run(stop); });
 }
 
 }  // namespace pomona::reduce

@@ -41,7 +41,7 @@ std::vector<double> DrawMatrix(int n) {
 Form Ours(const std::vector<double>& matrix, int n, int threads) {
   UseOneBlasThread();
   Form form(matrix, n);
-  EXPECT_EQ(Tridiagonalise(n, threads, form.matrix.data(), form.diagonal(), form.beside(),
+  EXPECT_EQ(Tridiagonalise(n, threads, {}, form.matrix.data(), form.diagonal(), form.beside(),
                            form.factors()),
             0);
   return form;

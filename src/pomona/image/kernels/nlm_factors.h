@@ -22,11 +22,12 @@ inline constexpr double kNlmBin = double{1 << kBinBits} / (kPatch * kPatch);
 // Weights fall by exp(-decay) from bin to bin.
 inline double NlmDecay(float h, int channels) { return kNlmBin / (h * h * channels); }
 
-// The weight of bin b, of `size` bins, is coarse[i] x fine[j], rounded, where b + skipped = 32 i +
-// j.
+// The weight of bin b, of `size` bins, is coarse[i] x fine[j], rounded, where b + skipped =
+// kFine i + j.
+template <size_t kCoarseCount, size_t kFineCount>
 struct WeightFactors {
-  static constexpr size_t kCoarse = 64;
-  static constexpr size_t kFine = 32;
+  static constexpr size_t kCoarse = kCoarseCount;
+  static constexpr size_t kFine = kFineCount;
   // Added to a float below 2^16, leaves the nearest whole number in the lower 16 bits.
   static constexpr float kRound = 8388608;
 
@@ -42,24 +43,43 @@ struct WeightFactors {
   }
 };
 
-// The factors of weights that fall exponentially; none where there are too many, or where single
-// precision cannot tell which way one of them is rounded.
-inline std::optional<WeightFactors> Factorise(const std::vector<int>& weights, double decay,
-                                              size_t skipped = 0) {
+// Of each bin of kCount, when weights fall by exp(-decay).
+template <size_t kCount>
+std::array<float, kCount> FineFactors(double decay) {
+  std::array<float, kCount> fine;
+  for (size_t j = 0; j < kCount; ++j) {
+    fine[j] = static_cast<float>(std::exp(-decay * static_cast<double>(j)));
+  }
+  return fine;
+}
+
+// The same of 64 bins, entry 8 i + j being the product, in single precision, of entries 8 i and j.
+inline std::array<float, 64> FineProducts(double decay) {
+  const auto middle = FineFactors<8>(8 * decay);
+  const auto finest = FineFactors<8>(decay);
+  std::array<float, 64> fine;
+  for (size_t i = 0; i < fine.size(); ++i) fine[i] = middle[i / 8] * finest[i % 8];
+  return fine;
+}
+
+// The coarse factors that give `weights` with these fine ones; none where there are too many, or
+// where single precision cannot tell which way one of them is rounded.
+template <size_t kCoarse, size_t kFine>
+std::optional<WeightFactors<kCoarse, kFine>> Factorise(const std::vector<int>& weights,
+                                                       const std::array<float, kFine>& fine,
+                                                       size_t skipped = 0) {
   const size_t end = skipped + weights.size();
-  if (end > WeightFactors::kCoarse * WeightFactors::kFine) return std::nullopt;
-  WeightFactors factors;
+  if (end > kCoarse * kFine) return std::nullopt;
+  WeightFactors<kCoarse, kFine> factors;
   factors.size = weights.size();
   factors.skipped = skipped;
-  for (size_t j = 0; j < WeightFactors::kFine; ++j) {
-    factors.fine[j] = static_cast<float>(std::exp(-decay * static_cast<double>(j)));
-  }
-  for (size_t i = skipped / WeightFactors::kFine; i * WeightFactors::kFine < end; ++i) {
+  factors.fine = fine;
+  for (size_t i = skipped / kFine; i * kFine < end; ++i) {
     // What all products of this entry leave of it.
     double least = 0;
     double most = std::numeric_limits<double>::infinity();
-    for (size_t j = 0; j < WeightFactors::kFine; ++j) {
-      const size_t at = i * WeightFactors::kFine + j;
+    for (size_t j = 0; j < kFine; ++j) {
+      const size_t at = i * kFine + j;
       if (at < skipped || at >= end) continue;
       least = std::max(least, (weights[at - skipped] - 0.5) / factors.fine[j]);
       most = std::min(most, (weights[at - skipped] + 0.5) / factors.fine[j]);

@@ -198,10 +198,13 @@ TEST(Nlm, FactorsGiveEveryWeight) {
   for (const float h : {1.0F, 5.0F, 10.0F, 13.5F}) {
     for (const int channels : {1, 2}) {
       const std::vector<int> weights = NlmWeights(h, channels);
-      const auto factors = Factorise(weights, NlmDecay(h, channels));
-      ASSERT_TRUE(factors.has_value()) << "h " << h;
+      const double decay = NlmDecay(h, channels);
+      const auto factors = Factorise<64>(weights, FineFactors<32>(decay));
+      const auto products = Factorise<32>(weights, FineProducts(decay));
+      ASSERT_TRUE(factors.has_value() && products.has_value()) << "h " << h;
       for (size_t bin = 0; bin < weights.size(); ++bin) {
         ASSERT_EQ(factors->Weight(bin), weights[bin]) << "h " << h << ", bin " << bin;
+        ASSERT_EQ(products->Weight(bin), weights[bin]) << "h " << h << ", bin " << bin;
       }
     }
   }
@@ -210,7 +213,7 @@ TEST(Nlm, FactorsGiveEveryWeight) {
 TEST(Nlm, FactorsGiveEveryWeightWhereEntriesAreSkipped) {
   const std::vector<int> weights = NlmWeights(10, 1);
   for (const size_t skipped : {7, 31, 32, 217}) {
-    const auto factors = Factorise(weights, NlmDecay(10, 1), skipped);
+    const auto factors = Factorise<64>(weights, FineFactors<32>(NlmDecay(10, 1)), skipped);
     ASSERT_TRUE(factors.has_value()) << "skipped " << skipped;
     for (size_t bin = 0; bin < weights.size(); ++bin) {
       ASSERT_EQ(factors->Weight(bin), weights[bin]) << "skipped " << skipped << ", bin " << bin;
@@ -221,8 +224,9 @@ TEST(Nlm, FactorsGiveEveryWeightWhereEntriesAreSkipped) {
 TEST(Nlm, NoFactorsWhereOneWeightWouldBeWrong) {
   std::vector<int> weights = NlmWeights(5, 2);
   weights[100] += 1;
-  EXPECT_FALSE(Factorise(weights, NlmDecay(5, 2)).has_value());
-  EXPECT_FALSE(Factorise(NlmWeights(20, 2), NlmDecay(20, 2)).has_value());  // too many
+  const auto fine = FineFactors<32>(NlmDecay(5, 2));
+  EXPECT_FALSE(Factorise<64>(weights, fine).has_value());
+  EXPECT_FALSE(Factorise<4>(NlmWeights(5, 2), fine).has_value());  // too many
 }
 
 TEST(Nlm, LeavesOneColourAlone) {
