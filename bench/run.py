@@ -26,7 +26,8 @@ import platform
 from harness import BENCH, ROOT, Bench, table
 
 # In the order of the report; each is a module of sections/ with a `measure(bench)`.
-SECTIONS = ("run", "extract", "memory", "components", "image", "s3", "spark", "micro")
+SECTIONS = ("run", "extract", "memory", "components", "image", "s3", "spark", "spark_components",
+            "micro")
 
 
 def machine():

@@ -60,7 +60,7 @@ def main():
                  for flag in rest if flag.startswith("--"))
     if what == "warm":
         frames(spark, out, rest[0], flags)
-    if what == "reduce":  # as spark_pca.py
+    if what in ("reduce", "stages", "read"):  # as spark_pca.py
         time.sleep(SETTLE)
     start = time.perf_counter()
     if what == "stages":

@@ -1,4 +1,4 @@
-"""Pomona on Spark, beside the command, the usual stack on Spark, and Spark ML."""
+"""Extraction on Spark, beside the command and the usual stack on Spark."""
 
 import json
 import re
@@ -6,7 +6,6 @@ import shutil
 import tarfile
 
 from harness import BENCH, FEW, SAMPLES, THREADS, in_turn, ratio, run, spread
-from sections.components import SMALL, features
 
 SOME = 500  # images against the usual stack, which takes a second for nine
 SAME_WORK = ("--denoise=nlm:10",)  # as peers/spark_keras.py
@@ -32,13 +31,11 @@ def measure(bench):
     few = unpacked(bench, bench.tar("five", FEW), "spark-few")
     some = unpacked(bench, bench.copies(SOME), "spark-some")
     resnet50 = ("--model=resnet50", f"--weights={bench.resnet50()}", *SAME_WORK)
-    small = features(bench, SMALL)
     out = bench.work / "spark-out"
 
-    def ours(what, cpus, *args, out=out):
+    def ours(what, cpus, *args):
         """Seconds from a session that has started."""
-        if what != "reduce":
-            shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)
         done = run(bench.python, BENCH / "peers/spark_pomona.py", what, THREADS, cpus, out, *args,
                    PYTHONPATH=bench.build / "python")
         return last_json(done)["seconds"]
@@ -52,10 +49,6 @@ def measure(bench):
                                  for name in ("start", "extract", "total"))
         return extract, total - start
 
-    def spark_ml():
-        return last_json(run(bench.python, BENCH / "peers/spark_pca.py", small / "features", out, 6,
-                             THREADS))["seconds"]
-
     values = in_turn(
         bench.rounds,
         command=lambda: bench.pomona("extract", few)[0].seconds,
@@ -68,10 +61,6 @@ def measure(bench):
         keras_frames=lambda: ours("frames", 1, some, *resnet50),
         job=lambda: keras(SAMPLES, 50),
         job_files=lambda: ours("job", THREADS, SAMPLES, *resnet50),
-        spark_ml=spark_ml,
-        reduce=lambda: ours("reduce", THREADS, 6, out=small),
-        stages=lambda: ours("stages", 1, small / "features", 6),
-        read=lambda: ours("read", 1, small / "features"),
     )
     extracts = [extract for extract, _ in values["keras"]]
     jobs = [job for _, job in values["job"]]
@@ -93,22 +82,16 @@ def measure(bench):
         row("50 images to components, ResNet50 f32, NLM 10: Spark, Keras, OpenCV, Spark ML", jobs,
             jobs),
         row("`pomona.spark.extract` and `reduce`", values["job_files"], jobs),
-        row("components of 20,622 x 1,280: Spark ML", values["spark_ml"], values["spark_ml"]),
-        row("`pomona.spark.reduce`", values["reduce"], values["spark_ml"]),
-        row("`pomona.spark.StandardScaler` and `PCA`", values["stages"], values["spark_ml"]),
-        row("Spark reads these files twice, as the row before does, and drops them",
-            values["read"], values["spark_ml"]),
     ]
     return {
-        "title": "On Spark, against the command, the usual stack and Spark ML",
+        "title": "Extraction on Spark, against the command and the usual stack",
         "text": f"Seconds on local[{THREADS}] from a session that has started (which takes either "
-                "side as long; Spark ML and `pomona.spark.reduce` begin 3 s after that, when the JVM "
-                "has compiled what starting ran), in a new process each time; of the command, of the whole process. "
+                "side as long), in a new process each time; of the command, of the whole process. "
                 "Speed is relative to the first row of each group. `pomona.spark.extract` has "
                 f"spark.task.cpus={THREADS}, the DataFrames have 1, and the settings that "
                 "docs/cluster.md advises. Targets: the files within 10 % of the command, the "
                 "DataFrames within 20 % of the files, 2.5 times the usual stack on many images and "
-                "10 times on 50, 30 times Spark ML.",
+                "10 times on 50.",
         "head": ["what", "seconds", "times as fast"],
         "rows": rows,
         "values": values,
