@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -50,7 +51,10 @@ std::vector<double> M2(Moments moments) {
   const int d = moments.dimension();
   const Moments::Numbers triangle = std::move(moments).m2();
   std::vector<double> m2(triangle.size());
-  for (int i = 0; i < d; ++i) std::copy_n(&triangle[i * (d + 1)], d - i, &m2[i * (d + 1)]);
+  for (int i = 0; i < d; ++i) {
+    const size_t diagonal = static_cast<size_t>(i) * (d + 1);
+    std::copy_n(&triangle[diagonal], d - i, &m2[diagonal]);
+  }
   return m2;
 }
 
@@ -124,7 +128,7 @@ TEST(Moments, StaysThinWhileRowsAreFewAndNeverKeepsMore) {
   const std::vector<float> x = Draw(200, d, 3);
   Moments moments(d);
   for (int i = 0; i < 200; ++i) {
-    moments.Add(x.data() + i * d, 1);
+    moments.Add(x.data() + int64_t{i} * d, 1);
     EXPECT_EQ(moments.is_thin(), i <= d / 2) << i;
     EXPECT_LE(moments.rows().size(), static_cast<size_t>(d / 2 * d));
   }
@@ -156,7 +160,7 @@ TEST(Moments, BlocksNotCallsDecideTheBits) {
   once.Add(x.data(), 700);
   Moments twice(d);
   twice.Add(x.data(), 512);
-  twice.Add(x.data() + 512 * d, 188);
+  twice.Add(x.data() + int64_t{512} * d, 188);
   EXPECT_EQ(M2(once), M2(twice));
   EXPECT_EQ(once.mean(), twice.mean());
 }
@@ -185,7 +189,7 @@ TEST(Moments, EmptyAddsNothingAndAnythingMergesWithItself) {
   const std::vector<float> x = Draw(30, d, 5);
   Moments moments(d);
   EXPECT_EQ(moments.mean(), std::vector<double>(d));
-  EXPECT_EQ(M2(moments), std::vector<double>(d * d));
+  EXPECT_EQ(M2(moments), std::vector<double>(size_t{d} * d));
   moments.Merge(Moments(d));
   moments.Add(x.data(), 30);
   moments.Add(x.data(), 0);
@@ -207,7 +211,7 @@ TEST(Moments, ConstantColumnHasNoVarianceAtAll) {
   Moments moments(d);
   for (int part = 0; part < 10; ++part) {
     Moments m(d);
-    m.Add(x.data() + part * 100 * d, 100);
+    m.Add(x.data() + int64_t{part} * 100 * d, 100);
     moments.Merge(m);
   }
   EXPECT_EQ(moments.m2_diagonal()[1], 0);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,7 @@ Matrix Synthetic() {
   constexpr int kRows = 3000;
   constexpr int kColumns = 64;
   constexpr int kLatent = 8;
-  Matrix out{kRows, kColumns, std::vector<float>(kRows * kColumns)};
+  Matrix out{kRows, kColumns, std::vector<float>(size_t{kRows} * kColumns)};
   uint32_t state = 1;
   for (int i = 0; i < kRows; ++i) {
     double drawn[kLatent + kColumns];
@@ -56,7 +57,7 @@ Matrix Synthetic() {
       number = state >> 22;
     }
     const double* noise = drawn + kLatent;
-    float* row = out.values.data() + i * kColumns;
+    float* row = out.values.data() + int64_t{i} * kColumns;
     for (int j = 0; j < kColumns; ++j) {
       const double sum = (j + 1) * drawn[j % 8] + 3 * drawn[(j + 3) % 8] + 5 * noise[j];
       row[j] = static_cast<float>(sum / 1024);
@@ -333,7 +334,7 @@ TEST(FitPca, AMeanOfTenThousandCostsNoDigits) {
     }
   }
   for (int i = 0; i < kColumns; ++i) {
-    const auto scale = std::sqrt(m2[i * (kColumns + 1)] / (kRows - 1));
+    const auto scale = std::sqrt(m2[size_t{kColumns + 1} * i] / (kRows - 1));
     EXPECT_NEAR(pca.scaler.mean[i], static_cast<double>(mean[i]), 1e-11);
     EXPECT_NEAR(pca.scaler.scale[i], static_cast<double>(scale), 1e-14 * pca.scaler.scale[i]);
   }
@@ -343,7 +344,7 @@ TEST(FitPca, AMeanOfTenThousandCostsNoDigits) {
     for (int i = 0; i < kColumns; ++i) {
       long double product = 0;
       for (int j = 0; j < kColumns; ++j) {
-        const auto scale = std::sqrt(m2[i * (kColumns + 1)] * m2[j * (kColumns + 1)]);
+        const auto scale = std::sqrt(m2[size_t{kColumns + 1} * i] * m2[size_t{kColumns + 1} * j]);
         product += m2[i * kColumns + j] / scale * v[j];
       }
       EXPECT_NEAR(static_cast<double>(product), pca.variance[c] * v[i], 1e-13) << c << ", " << i;
