@@ -12,6 +12,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <tbb/task_arena.h>
 
 #include "args.h"
 #include "array.h"
@@ -278,7 +279,7 @@ Result<TaskBlock> ParseBlock(std::string_view bytes) {
   });
 }
 
-// `work(dataset, block, stop)` on the dataset that the driver means.
+// `work(dataset, block, stop)` on the dataset that the driver means and the threads of the task.
 template <typename Work>
 nb::bytes OnBlock(const Args& args, const nb::bytes& block, Work work) {
   static Recent<Opened> recent;
@@ -289,7 +290,9 @@ nb::bytes OnBlock(const Args& args, const nb::bytes& block, Work work) {
       [&](const Observer& /*observer*/, const std::stop_token& stop) -> Result<std::string> {
         ARROW_ASSIGN_OR_RAISE(const auto opened,
                               recent.Get(key, [&] { return OpenResults(args, task.dataset); }));
-        return work(*opened->dataset, task.block, stop);
+        return tbb::task_arena(opened->flags->threads.threads).execute([&] {
+          return work(*opened->dataset, task.block, stop);
+        });
       }));
 }
 

@@ -8,8 +8,6 @@
 #include <parquet/column_reader.h>
 #include <parquet/schema.h>
 
-#include "pomona/base/large_pages.h"
-
 namespace pomona::dataset {
 namespace {
 
@@ -39,7 +37,6 @@ class FloatLists {
   FloatLists(const parquet::ColumnDescriptor& column, int size, int64_t rows)
       : column_(column), size_(size) {
     values_.reserve(std::min(static_cast<size_t>(rows) * static_cast<size_t>(size), kMostReserved));
-    PreferLargePages(values_.data(), values_.capacity() * sizeof(float));
   }
 
   Status Read(parquet::FloatReader* reader) {

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include <cblas.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 
 #include "pomona/base/cbor.h"
 #include "pomona/base/large_pages.h"
@@ -25,12 +27,52 @@ constexpr int64_t kEvenRows = 768;
 // D then takes 8 TB: bytes that say so are damaged.
 constexpr uint32_t kLargestDimension = 1 << 20;
 
-// The upper triangle of `matrix` += rows^T rows.
-void AddProduct(std::span<const double> rows, int dimension, double* matrix) {
-  const auto count = static_cast<int>(rows.size() / dimension);
-  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, dimension, count, 1.0, rows.data(), dimension,
-              1.0, matrix, dimension);
-}
+// The upper triangle of `matrix` += rows^T rows, in strips of equal area.
+class Product {
+ public:
+  Product(std::span<const double> rows, int dimension, double* matrix)
+      : rows_(rows.data()),
+        count_(static_cast<int>(rows.size() / dimension)),
+        dimension_(dimension),
+        matrix_(matrix) {}
+
+  void Run() const {
+    // Outside of an arena TBB would use all CPUs.
+    if (tbb::this_task_arena::current_thread_index() == tbb::task_arena::not_initialized) {
+      for (int strip = 0; strip < kStrips; ++strip) Add(strip);
+      return;
+    }
+    // A thread that waits for a strip must not begin something else that takes longer.
+    tbb::this_task_arena::isolate(
+        [this] { tbb::parallel_for(0, kStrips, [this](int strip) { Add(strip); }); });
+  }
+
+ private:
+  static constexpr int kStrips = 2;
+  static constexpr int kEven = 32;  // cuts between tiles of OpenBLAS' kernels
+
+  int Cut(int strip) const {
+    if (strip == kStrips) return dimension_;
+    const double left = std::sqrt(1 - double{1} * strip / kStrips);
+    return static_cast<int>(dimension_ * (1 - left)) / kEven * kEven;
+  }
+
+  void Add(int strip) const {
+    const int begin = Cut(strip);
+    const int end = Cut(strip + 1);
+    double* out = matrix_ + static_cast<ptrdiff_t>(begin) * dimension_;
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, end - begin, count_, 1, rows_ + begin,
+                dimension_, 1, out + begin, dimension_);
+    if (begin == end || end == dimension_) return;
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, end - begin, dimension_ - end, count_, 1,
+                rows_ + begin, dimension_, rows_ + end, dimension_, 1, out + end, dimension_);
+  }
+
+  const double* rows_;
+  int count_;
+  int dimension_;
+  double* matrix_;
+};
 
 }  // namespace
 
@@ -45,10 +87,7 @@ void Moments::AddRows(const T* features, int64_t rows) {
   const auto there = static_cast<int64_t>(rows_.size()) / dimension_;
   const auto needed =
       static_cast<size_t>(std::min(there + rows + rows / kBlockRows + 1, most) * dimension_);
-  if (needed > rows_.capacity()) {
-    rows_.reserve(needed);
-    PreferLargePages(rows_.data(), needed * sizeof(double));
-  }
+  rows_.reserve(needed);
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     AddBlock(features + first * dimension_, std::min(kBlockRows, rows - first));
   }
@@ -167,7 +206,7 @@ void Moments::FoldFirst(int64_t rows) {
     }
   }
   const int64_t count = rows * dimension_;
-  AddProduct(std::span(rows_).first(count), dimension_, dense_.data());
+  Product(std::span(rows_).first(count), dimension_, dense_.data()).Run();
   rows_.erase(rows_.begin(), rows_.begin() + count);
 }
 

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tbb/task_arena.h>
 
 namespace pomona::reduce {
 namespace {
@@ -120,8 +122,24 @@ TEST_P(MomentsOf, AnyBlockingIsTheTwoPassReference) {
 INSTANTIATE_TEST_SUITE_P(ThinAndDense, MomentsOf,
                          testing::Combine(testing::Values(Shape{2, 40}, Shape{50, 160},
                                                           Shape{700, 1}, Shape{1000, 3},
-                                                          Shape{1500, 33}),
+                                                          Shape{1500, 33}, Shape{600, 130}),
                                           testing::Values(0.F, 1e4F, 1e6F)));
+
+TEST(Moments, AreTheSameBitsOnAnyNumberOfThreads) {
+  const int d = 300;
+  const std::vector<float> x = Draw(2000, d, 10);
+  const auto bytes = [&] {
+    Moments moments(d);
+    moments.Add(x.data(), 2000);
+    moments.Fold();
+    return moments.ToBytes();
+  };
+  const std::string alone = bytes();
+  for (const int threads : {1, 2, 5}) {
+    tbb::task_arena arena(threads);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(arena.execute(bytes), alone) << threads;
+  }
+}
 
 TEST(Moments, StaysThinWhileRowsAreFewAndNeverKeepsMore) {
   const int d = 64;

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include <lapacke.h>
+#include <tbb/parallel_invoke.h>
+#include <tbb/task_arena.h>
 
 #include "pomona/base/text.h"
 #include "pomona/reduce/blas.h"
@@ -96,11 +98,14 @@ class ThinSpectrum : public Spectrum {
 // eigenvectors of T, turned back by Q, cost little beside it; all of them cost more than it.
 class DenseSpectrum : public Spectrum {
  public:
+  // `likely` of the eigenvectors are found beside the eigenvalues.
   static Result<std::unique_ptr<Spectrum>> Make(Moments moments, const std::vector<double>& weights,
-                                                int threads, const std::stop_token& stop) {
+                                                int likely, int threads,
+                                                const std::stop_token& stop) {
     const int d = moments.dimension();
     auto out = std::make_unique<DenseSpectrum>();
-    out->matrix_ = std::move(moments).m2();
+    tbb::task_arena arena(threads);
+    out->matrix_ = arena.execute([&] { return std::move(moments).m2(); });
     for (int i = 0; i < d; ++i) {
       double* row = out->matrix_.data() + static_cast<size_t>(i) * d;
       for (int j = i; j < d; ++j) row[j] *= weights[i] * weights[j];
@@ -109,50 +114,72 @@ class DenseSpectrum : public Spectrum {
     out->beside_.resize(d);
     out->reflectors_.resize(d);
     // The row-major upper triangle is column-major lower.
-    int info = Tridiagonalise(d, threads, stop, out->matrix_.data(), out->diagonal_.data(),
-                              out->beside_.data(), out->reflectors_.data());
+    const int info = Tridiagonalise(d, threads, stop, out->matrix_.data(), out->diagonal_.data(),
+                                    out->beside_.data(), out->reflectors_.data());
     if (stop.stop_requested()) return Stopped();
     if (info != 0) return LapackError("dsytrd", info);
-    out->values_ = out->diagonal_;
-    std::vector<double> beside = out->beside_;
-    info = LAPACKE_dsterf(d, out->values_.data(), beside.data());
-    if (info != 0) return LapackError("dsterf", info);
-    std::reverse(out->values_.begin(), out->values_.end());
+    Status values;
+    Status vectors;
+    arena.execute([&] {
+      tbb::parallel_invoke([&] { values = out->FindValues(); },
+                           [&] { vectors = out->FindVectors(likely); });
+    });
+    ARROW_RETURN_NOT_OK(values);
+    ARROW_RETURN_NOT_OK(vectors);
     return out;
   }
 
   const std::vector<double>& values() const override { return values_; }
 
+  Result<std::vector<double>> Vectors(int count) override {
+    const bool found = vectors_.size() == static_cast<size_t>(count) * diagonal_.size();
+    if (!found) ARROW_RETURN_NOT_OK(FindVectors(count));
+    return std::move(vectors_);
+  }
+
+ private:
+  Status FindValues() {
+    values_ = diagonal_;
+    std::vector<double> beside = beside_;
+    const auto d = static_cast<int>(values_.size());
+    const int info = LAPACKE_dsterf(d, values_.data(), beside.data());
+    if (info != 0) return LapackError("dsterf", info);
+    std::reverse(values_.begin(), values_.end());
+    return Status::OK();
+  }
+
   // Multiple relatively robust representations: Dhillon, Parlett, Voemel, "The Design and
   // Implementation of the MRRR Algorithm", ACM TOMS 32 (2006).
-  Result<std::vector<double>> Vectors(int count) override {
-    const auto d = static_cast<int>(values_.size());
-    std::vector<double> vectors(static_cast<size_t>(count) * d);
-    if (count == 0) return vectors;
+  Status FindVectors(int count) {
+    const auto d = static_cast<int>(diagonal_.size());
+    vectors_.resize(static_cast<size_t>(count) * d);
+    if (count == 0) return Status::OK();
+    std::vector<double> diagonal = diagonal_;
+    std::vector<double> beside = beside_;
     std::vector<double> found(d);
     std::vector<int> support(size_t{2} * count);
     int m = 0;
     int accurate = 1;
-    int info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', d, diagonal_.data(), beside_.data(), 0, 0,
-                              d - count + 1, d, &m, found.data(), vectors.data(), d, count,
+    int info = LAPACKE_dstemr(LAPACK_COL_MAJOR, 'V', 'I', d, diagonal.data(), beside.data(), 0, 0,
+                              d - count + 1, d, &m, found.data(), vectors_.data(), d, count,
                               support.data(), &accurate);
     if (info != 0) return LapackError("dstemr", info);
     info = LAPACKE_dormtr(LAPACK_COL_MAJOR, 'L', 'L', 'N', d, count, matrix_.data(), d,
-                          reflectors_.data(), vectors.data(), d);
+                          reflectors_.data(), vectors_.data(), d);
     if (info != 0) return LapackError("dormtr", info);
     for (int i = 0; i < count / 2; ++i) {  // they came with rising values
-      const auto first = vectors.begin() + static_cast<ptrdiff_t>(i) * d;
-      std::swap_ranges(first, first + d, vectors.end() - static_cast<ptrdiff_t>(i + 1) * d);
+      const auto first = vectors_.begin() + static_cast<ptrdiff_t>(i) * d;
+      std::swap_ranges(first, first + d, vectors_.end() - static_cast<ptrdiff_t>(i + 1) * d);
     }
-    return vectors;
+    return Status::OK();
   }
 
- private:
   Moments::Numbers matrix_;         // the reflectors that make Q, as Tridiagonalise leaves them
   std::vector<double> reflectors_;  // and their factors
   std::vector<double> diagonal_;    // of T
   std::vector<double> beside_;      // the diagonal
   std::vector<double> values_;
+  std::vector<double> vectors_;
 };
 
 int NumericalRank(const std::vector<double>& values, int64_t n, int dimension) {
@@ -292,10 +319,11 @@ Result<Pca> FitPca(Moments moments, const Components& components, Scaling scalin
   pca.dimension = moments.dimension();
   pca.scaler = FitScaler(moments, scaling);
   const std::vector<double> weights = Weights(pca.scaler, pca.n);
-  ARROW_ASSIGN_OR_RAISE(const auto spectrum,
-                        moments.is_thin()
-                            ? ThinSpectrum::Make(moments, weights)
-                            : DenseSpectrum::Make(std::move(moments), weights, threads, stop));
+  const int likely = components.fraction == 0 ? components.count : 0;
+  ARROW_ASSIGN_OR_RAISE(
+      const auto spectrum,
+      moments.is_thin() ? ThinSpectrum::Make(moments, weights)
+                        : DenseSpectrum::Make(std::move(moments), weights, likely, threads, stop));
   pca.rank = NumericalRank(spectrum->values(), pca.n, pca.dimension);
   pca.variance = spectrum->values();
   pca.variance.resize(pca.rank);

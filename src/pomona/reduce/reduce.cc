@@ -33,11 +33,8 @@ std::invoke_result_t<Function> Guarded(Function function) {
   }
 }
 
-// One more than there are threads: one may be done and wait for the one before it, which is larger.
-int MostAtOnce(int threads) { return threads == 1 ? 1 : threads + 1; }
-
 // consume(*work(i)) for i = 0 ... count - 1, in this order and one at a time, while work runs on
-// `threads` threads, with no more than MostAtOnce values at a time. Stops at the first error, and
+// `threads` threads, with no more values than threads at a time. Stops at the first error, and
 // before the next i when asked to.
 template <typename Work, typename Consume>
 Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work, Consume consume) {
@@ -58,7 +55,7 @@ Status InOrder(size_t count, int threads, const std::stop_token& stop, Work work
   };
   tbb::task_arena(threads).execute([&] {
     tbb::parallel_pipeline(
-        MostAtOnce(threads),
+        static_cast<size_t>(threads),
         tbb::make_filter<void, size_t>(tbb::filter_mode::serial_in_order, source) &
             tbb::make_filter<size_t, Value>(tbb::filter_mode::parallel, work) &
             tbb::make_filter<Value, void>(tbb::filter_mode::serial_in_order, sink));
@@ -152,7 +149,7 @@ int ThreadsWithin(int64_t bytes, int dimension, int64_t part_rows, int threads) 
   const int64_t part = part_rows * dimension * int64_t{sizeof(float)};
   const int64_t fixed = kProgram + 3 * matrix / 2;  // the total, in which LAPACK works
   const int64_t each = 3 * matrix / 2 + 2 * part;   // D, R, a part and its file
-  while (threads > 0 && fixed + MostAtOnce(threads) * each > bytes) --threads;
+  while (threads > 0 && fixed + threads * each > bytes) --threads;
   return threads;
 }
 
