@@ -13,6 +13,7 @@
 #include "pomona/base/cbor.h"
 #include "pomona/base/large_pages.h"
 #include "pomona/reduce/blas.h"
+#include "pomona/reduce/triangle.h"
 
 namespace pomona::reduce {
 namespace {
@@ -51,11 +52,7 @@ class Product {
   static constexpr int kStrips = 2;
   static constexpr int kEven = 32;  // cuts between tiles of OpenBLAS' kernels
 
-  int Cut(int strip) const {
-    if (strip == kStrips) return dimension_;
-    const double left = std::sqrt(1 - double{1} * strip / kStrips);
-    return static_cast<int>(dimension_ * (1 - left)) / kEven * kEven;
-  }
+  int Cut(int strip) const { return TriangleCut(dimension_, strip, kStrips, kEven); }
 
   void Add(int strip) const {
     const int begin = Cut(strip);

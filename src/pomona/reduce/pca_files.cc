@@ -165,9 +165,9 @@ Result<std::unique_ptr<parquet::arrow::FileWriter>> OpenParquet(
   const std::shared_ptr<arrow::io::OutputStream> sink(std::shared_ptr<void>(), file->stream());
   // Arrow's own pool asks for pages of 2 MB, and here, where each is used once, zeroing them took
   // most of the time of a projection.
-  options.memory_pool(arrow::system_memory_pool());
-  return parquet::arrow::FileWriter::Open(*schema, arrow::system_memory_pool(), sink,
-                                          options.build(), arrow_options);
+  arrow::MemoryPool* const pool = arrow::system_memory_pool();
+  return parquet::arrow::FileWriter::Open(*schema, pool, sink, options.memory_pool(pool)->build(),
+                                          arrow_options);
 }
 
 class PcaFiles : public PcaWriter {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -13,12 +12,14 @@
 #include <tbb/task_arena.h>
 
 #include "pomona/reduce/both_ways.h"
+#include "pomona/reduce/triangle.h"
 
 namespace pomona::reduce {
 namespace {
 
 constexpr int kPanel = 32;        // columns between two updates of the rest, as in LAPACK
 constexpr int kStrips = 8;        // tasks of a product of matrix and vector
+constexpr int kEven = 8;          // rows between two cuts of them, a multiple
 constexpr int kStripWidth = 128;  // columns of a task of an update
 constexpr int kSmallest = 256;    // what is left then fits the L2 cache: LAPACK does it alone
 
@@ -90,11 +91,8 @@ class Tridiagonalisation {
   // y = A x for the rest of the matrix from (first, first) on.
   void MultiplyRest(int first, const double* x, double* y) {
     const int m = n_ - first;
-    std::array<int, kStrips + 1> cuts{};  // of equal areas
-    for (int s = 1; s < kStrips; ++s) {
-      cuts[s] = static_cast<int>(m * (1 - std::sqrt(1 - double{1} * s / kStrips))) / 8 * 8;
-    }
-    cuts[kStrips] = m;
+    std::array<int, kStrips + 1> cuts{};
+    for (int s = 0; s <= kStrips; ++s) cuts[s] = TriangleCut(m, s, kStrips, kEven);
     tbb::parallel_for(0, kStrips, [&](int s) {
       const int begin = cuts[s];
       const int end = cuts[s + 1];
