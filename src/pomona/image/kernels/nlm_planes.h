@@ -105,37 +105,37 @@ inline int Steps(int width, size_t lanes) {
   return std::max(static_cast<int>((pixels + lanes - 1) / lanes), kBeyond);
 }
 
-// A plane of levels in stretches, one vector beyond either end.
+// A plane of levels in stretches, with one vector before them, and `beyond` after.
 class StretchedPlane {
  public:
   StretchedPlane(const uint8_t* plane, int width, int height, size_t lanes)
+      : StretchedPlane(plane, width, height, lanes, Steps(width, lanes), 1) {}
+  StretchedPlane(const uint8_t* plane, int width, int height, size_t lanes, int steps, int beyond)
       : height_(height),
-        steps_(static_cast<size_t>(Steps(width, lanes))),
+        vectors_(static_cast<size_t>(steps) + 1 + static_cast<size_t>(beyond)),
         lanes_(lanes),
-        levels_((steps_ + 2) * lanes * static_cast<size_t>(height)) {
-    std::vector<size_t> columns(steps_ * lanes + 2);
+        levels_(vectors_ * lanes * static_cast<size_t>(height)) {
+    const auto length = static_cast<size_t>(steps);
+    std::vector<int32_t> columns(vectors_ * lanes);
     for (size_t i = 0; i < columns.size(); ++i) {
-      columns[i] = static_cast<size_t>(Reflect(static_cast<int>(i) - kMargin - 1, width));
+      const size_t column = i % lanes * length + i / lanes;
+      columns[i] = Reflect(static_cast<int>(column) - kMargin - 1, width);
     }
-    uint8_t* to = levels_.data();
+    uint8_t* HWY_RESTRICT to = levels_.data();
     for (int y = 0; y < height; ++y) {
       const uint8_t* from = plane + static_cast<size_t>(y) * static_cast<size_t>(width);
-      for (size_t lane = 0; lane < lanes; ++lane) {
-        const size_t* HWY_RESTRICT column = columns.data() + lane * steps_;
-        for (size_t t = 0; t < steps_ + 2; ++t) to[t * lanes + lane] = from[column[t]];
-      }
-      to += (steps_ + 2) * lanes;
+      for (const int32_t column : columns) *to++ = from[column];
     }
   }
 
   // Vector 0 of row `y`, mirrored beyond the edges.
   const uint8_t* Row(int y) const {
-    return levels_.data() + (static_cast<size_t>(Reflect(y, height_)) * (steps_ + 2) + 1) * lanes_;
+    return levels_.data() + (static_cast<size_t>(Reflect(y, height_)) * vectors_ + 1) * lanes_;
   }
 
  private:
   int height_;
-  size_t steps_;
+  size_t vectors_;
   size_t lanes_;
   std::vector<uint8_t> levels_;
 };
