@@ -44,11 +44,12 @@ void PrintFiles(const io::Store& results, Console* console) {
 // in memory, where extraction has left some of its own: to read them twice takes 4 % longer.
 Result<reduce::ReduceOptions> OptionsFrom(const ExtractFlags& flags, const reduce::Components& k,
                                           int dimension) {
-  const int threads = flags.threads.threads;
-  if (flags.memory == 0) return reduce::ReduceOptions{k, threads, /*kept_bytes=*/0};
-  const int fit = reduce::ThreadsWithin(static_cast<int64_t>(flags.memory), dimension,
-                                        flags.part_images, threads);
-  if (fit > 0) return reduce::ReduceOptions{k, fit, /*kept_bytes=*/0};
+  int threads = flags.threads.threads;
+  if (flags.memory > 0) {
+    threads = reduce::ThreadsWithin(static_cast<int64_t>(flags.memory), dimension,
+                                    flags.part_images, threads);
+  }
+  if (threads > 0) return reduce::ReduceOptions{k, threads, /*kept_bytes=*/0};
   return UsageError("--memory " + HumanBytes(static_cast<int64_t>(flags.memory)) +
                     " is too little for the principal components of " + WithThousands(dimension) +
                     " numbers: give more, or smaller --part-images");
